@@ -1,0 +1,1 @@
+//! What the user typed; the only reader of the environment.

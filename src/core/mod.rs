@@ -1,0 +1,3 @@
+//! All decisions: no IO, no clock, no environment, no randomness, no `async`.
+
+pub mod oauth;

@@ -1,0 +1,3 @@
+//! Sign-in and tokens: what the authorization standards ask of a client.
+
+pub mod record;

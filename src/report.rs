@@ -1,0 +1,1 @@
+//! The only wording of failures.
