@@ -1,1 +1,89 @@
 //! What the user typed; the only reader of the environment.
+//!
+//! Two stages: `typed` reads the arguments and cannot fail for a reason outside of them;
+//! `resolve` consults the environment and makes the [`Config`] that the rest of the program sees.
+
+mod argv;
+mod environment;
+mod flags;
+mod headers;
+mod legacy;
+mod resolve;
+mod server;
+mod typed;
+mod words;
+
+use std::ffi::OsString;
+
+pub use environment::{Environment, ProcessEnvironment};
+
+use crate::config::Config;
+
+/// What to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Connect stdin and stdout to a server.
+    Bridge {
+        /// How.
+        config: Box<Config>,
+        /// What to say on stderr first, one line each, after `warning: `. With
+        /// [`Verbosity::Silent`](crate::config::Verbosity::Silent) they are not said.
+        warnings: Vec<String>,
+    },
+    /// Print this on stdout and exit with 0.
+    Print(String),
+    /// Be the program that the browser helper starts (hidden first argument).
+    RedirectHelper,
+    /// Say this on stderr and exit with 2.
+    Misuse {
+        /// After `error: `.
+        message: String,
+        /// After `hint: `.
+        hint: Option<String>,
+    },
+}
+
+/// Reads the arguments, which do not include the program's own name.
+///
+/// Neither warnings nor errors ever repeat a value: a credential may be in any of them.
+pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
+    if args.first().is_some_and(|arg| arg == REDIRECT_HELPER) {
+        return Invocation::RedirectHelper;
+    }
+    if let Some(text) = flags::printed(&args) {
+        return Invocation::Print(text);
+    }
+    let resolved = typed::read(args).and_then(|typed| resolve::resolve(typed, environment));
+    match resolved {
+        Ok((config, warnings)) => Invocation::Bridge { config: Box::new(config), warnings },
+        Err(Misuse { message, hint }) => Invocation::Misuse { message, hint },
+    }
+}
+
+/// What to say on stderr when stdin is a terminal: a person is trying the program out.
+pub const TERMINAL_HINT: &str = "\
+this program is started by an MCP client and talks to it over stdin and stdout;
+put it into the client's configuration as `command`, or see `apexmcp-bridge --help`.
+Press Ctrl-C to end it.";
+
+/// The hidden first argument of [`Invocation::RedirectHelper`].
+pub const REDIRECT_HELPER: &str = "__redirect-helper";
+
+/// A command line that cannot be obeyed.
+struct Misuse {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Misuse {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

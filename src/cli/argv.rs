@@ -1,0 +1,196 @@
+//! Puts any argument list into an order that clap accepts; the flags and their arity are clap's.
+//!
+//! A host's configuration must not break, so:
+//! - Flags and words stand in any order; of a repeated single-valued flag the first one counts.
+//! - What begins with `--` and a letter is never the value of the flag before it.
+//! - An unknown flag is skipped, with the word after it unless that word must be the server (see
+//!   `words`).
+//! - A switch may have `=true` or `=false`, and a value that a bundle left empty is not given.
+//! - `--header "X:" "v"` is one header that a host has split at a blank.
+
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+use std::vec;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgAction, Command};
+
+use super::environment::is_set;
+use super::flags::WITHOUT_EFFECT;
+use super::headers;
+use super::words::{Place, Word, has_scheme, is_number};
+
+/// The arguments, taken apart.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// Known flags; each one that is not repeatable at most once.
+    pub(super) flags: Vec<Given>,
+    /// Everything else, in order.
+    pub(super) words: Vec<Word>,
+    /// What to tell the user.
+    pub(super) warnings: Vec<String>,
+}
+
+/// A known flag as the user gave it.
+pub(super) struct Given {
+    /// The name without dashes.
+    pub(super) name: String,
+    /// `None` for a switch.
+    pub(super) value: Option<String>,
+}
+
+/// Sorts `args` by the flags of `command`.
+pub(super) fn sort(args: Vec<String>, command: &Command) -> Sorted {
+    let mut walk = Walk { command, unknown: BTreeSet::new(), sorted: Sorted::default() };
+    let mut rest = args.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        if token == "--" {
+            rest.by_ref().for_each(|word| walk.word(word, Place::Free));
+        } else if token.len() > 1 && token.starts_with('-') {
+            walk.flag(&token, &mut rest);
+        } else {
+            walk.word(token, Place::Free);
+        }
+    }
+    walk.sorted
+}
+
+type Rest = Peekable<vec::IntoIter<String>>;
+
+struct Walk<'a> {
+    command: &'a Command,
+    unknown: BTreeSet<String>,
+    sorted: Sorted,
+}
+
+impl<'a> Walk<'a> {
+    fn word(&mut self, text: String, place: Place) {
+        if is_set(&text) {
+            self.sorted.words.push(Word { text, place });
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        self.sorted.warnings.push(warning);
+    }
+
+    fn flag(&mut self, token: &str, rest: &mut Rest) {
+        let (flag, inline) = match token.split_once('=') {
+            Some((flag, value)) => (flag, Some(value.to_owned())),
+            None => (token, None),
+        };
+        let Some(known) = self.known(flag) else {
+            return self.unknown(flag, inline.is_some(), rest);
+        };
+        match known.get_action() {
+            ArgAction::SetTrue => self.switch(known, inline.as_deref()),
+            _ if inline.is_some() => self.value(known, inline),
+            _ => {
+                let value = rest.next_if(|next| !is_flag(next));
+                self.value(known, value);
+                self.mend_header(known, rest);
+            }
+        }
+    }
+
+    /// The flag of that spelling; not `--help` and `--version`, which never come here.
+    fn known(&self, flag: &str) -> Option<&'a Arg> {
+        let name = flag.strip_prefix("--")?;
+        self.command
+            .get_arguments()
+            .filter(|arg| !matches!(arg.get_action(), ArgAction::HelpLong | ArgAction::Version))
+            .find(|arg| arg.get_long() == Some(name))
+    }
+
+    fn switch(&mut self, known: &Arg, inline: Option<&str>) {
+        match inline {
+            None | Some("true") => self.give(known, None),
+            Some("false") => {}
+            Some(text) if !is_set(text) => {}
+            Some(_) => {
+                self.warn(format!("`--{}` takes no value; the value is ignored", known.get_id()));
+                self.give(known, None);
+            }
+        }
+    }
+
+    fn value(&mut self, known: &Arg, value: Option<String>) {
+        let name = known.get_long().unwrap_or_default();
+        match value {
+            None => self.warn(format!("`--{name}` needs a value and is ignored")),
+            Some(value) if is_set(&value) || (name == "header" && value.contains(':')) => {
+                self.give(known, Some(value));
+            }
+            // In mcp-remote this switches the parameter off; everywhere else empty is not given.
+            Some(value) if name == "resource" && !value.contains("${") => {
+                self.warn("`--resource` without a value has no effect in this version".to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn give(&mut self, known: &Arg, value: Option<String>) {
+        let name = known.get_long().unwrap_or_default();
+        let again = self.sorted.flags.iter().any(|given| given.name == name);
+        if !again && known.get_help_heading() == Some(WITHOUT_EFFECT) {
+            self.warn(format!("`--{name}` has no effect in this version"));
+        }
+        if again && matches!(known.get_action(), ArgAction::Set) {
+            self.warn(format!("`--{name}` is given more than once; the first one counts"));
+        } else if !again || value.is_some() {
+            self.sorted.flags.push(Given { name: name.to_owned(), value });
+        }
+    }
+
+    /// Notes the words after a `--header` whose value a host may have split off.
+    fn mend_header(&mut self, known: &Arg, rest: &mut Rest) {
+        let Some(last) = self.sorted.flags.last().filter(|last| last.name == "header") else {
+            return;
+        };
+        if known.get_long() != Some("header") {
+            return;
+        }
+        let mut text = last.value.clone().unwrap_or_default();
+        let header = self.sorted.flags.len() - 1;
+        let is_part =
+            |next: &String| !(next.starts_with('-') || has_scheme(next) || is_number(next));
+        while headers::lacks_value(&text) {
+            let Some(word) = rest.next_if(is_part) else { return };
+            text = format!("{text} {word}");
+            self.word(word, Place::AfterHeader(header));
+        }
+    }
+
+    fn unknown(&mut self, flag: &str, has_value: bool, rest: &mut Rest) {
+        if self.unknown.insert(flag.to_owned()) {
+            self.warn(describe_unknown(self.command, flag));
+        }
+        if !has_value && let Some(word) = rest.next_if(|next| !next.starts_with('-')) {
+            self.word(word, Place::AfterUnknown);
+        }
+    }
+}
+
+/// `--` and a letter: never the value of the flag before it.
+fn is_flag(text: &str) -> bool {
+    text == "--"
+        || text.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_alphabetic()))
+}
+
+fn describe_unknown(command: &Command, flag: &str) -> String {
+    // Something else than a flag could be a credential: not repeated.
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if flag.len() > LONGEST_FLAG || !flag.chars().all(is_name) {
+        return "an argument that begins with `-` is not a known flag and is skipped".to_owned();
+    }
+    let suggestion = command.clone().try_get_matches_from(["", flag]).err().and_then(|error| {
+        match error.get(ContextKind::SuggestedArg)? {
+            ContextValue::String(flag) => Some(format!("; did you mean `{flag}`?")),
+            _ => None,
+        }
+    });
+    format!("`{flag}` is not a known flag and is skipped{}", suggestion.unwrap_or_default())
+}
+
+/// Longer than every flag of any MCP bridge, shorter than a token.
+const LONGEST_FLAG: usize = 40;

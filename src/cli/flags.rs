@@ -1,0 +1,237 @@
+//! The one table of flags: clap's own [`Command`], which also writes the help.
+//!
+//! Every value is text here. What a bad value means is decided in `resolve`, because a host's
+//! configuration that mcp-remote accepts must not stop the bridge.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::StyledStr;
+use clap::{Arg, ArgAction, CommandFactory, Parser};
+
+/// The heading of flags that are understood and change nothing in this version.
+pub(super) const WITHOUT_EFFECT: &str = "Without effect";
+
+/// What the user typed, as text.
+#[derive(Parser)]
+#[command(
+    name = "apexmcp-bridge",
+    version,
+    about = "Connect MCP clients that speak stdio to a remote MCP gateway",
+    long_about = LONG_ABOUT,
+    override_usage = "apexmcp-bridge [OPTIONS] <SERVER> [PORT]",
+    after_help = "`--help` says more and has examples.",
+    after_long_help = AFTER_LONG_HELP,
+    term_width = 80,
+    disable_help_flag = true,
+    disable_version_flag = true
+)]
+pub(super) struct Flags {
+    /// URL of the MCP server, or the slug of an ApexMCP organization
+    ///
+    /// The slug `acme` means `https://mcp.apexmcp.ai/mcp/acme/sse`. An address without a scheme
+    /// is taken as https.
+    #[arg(value_name = "SERVER")]
+    pub(super) server: String,
+
+    /// Port of the sign-in redirect [default: derived from the server]
+    ///
+    /// With a port given, only this one is used. The derived port is the one that mcp-remote
+    /// derives; if it is taken, a free one is used.
+    #[arg(value_name = "PORT")]
+    pub(super) port: Option<String>,
+
+    /// Send this header to the server; may be repeated
+    ///
+    /// `${NAME}` in the value stands for the environment variable NAME. If that is not set, the
+    /// header is left out. With `Authorization` or an API key header, the bridge never opens a
+    /// browser.
+    #[arg(long, value_name = "NAME:VALUE", help_heading = "Connection")]
+    pub(super) header: Vec<String>,
+
+    /// Read headers from a file, one `Name: value` a line
+    ///
+    /// Blank lines and lines that begin with `#` are skipped. `${NAME}` works as in `--header`.
+    /// May be repeated.
+    #[arg(long, value_name = "FILE", help_heading = "Connection")]
+    pub(super) header_file: Vec<PathBuf>,
+
+    /// http-first, sse-first, http-only or sse-only
+    ///
+    /// Which transport to use: http is Streamable HTTP, sse the older HTTP+SSE. The default is sse-first for a server address that ends in `/sse`, and http-first for
+    /// every other.
+    #[arg(long, value_name = "ORDER", help_heading = "Connection")]
+    pub(super) transport: Option<String>,
+
+    /// Allow http to servers other than this machine
+    ///
+    /// Without it, http is accepted for `localhost`, 127.0.0.0/8 and `[::1]` only.
+    #[arg(long, help_heading = "Connection")]
+    pub(super) allow_http: bool,
+
+    /// Host name in the sign-in redirect
+    ///
+    /// The default is `localhost`, on Windows `127.0.0.1`. The bridge listens on loopback
+    /// whatever it says.
+    #[arg(long, value_name = "NAME", help_heading = "Sign-in")]
+    pub(super) host: Option<String>,
+
+    /// Path of that redirect [default: /oauth/callback]
+    #[arg(long, value_name = "PATH", help_heading = "Sign-in")]
+    pub(super) callback_path: Option<String>,
+
+    /// How long a sign-in may take [default: 300]
+    ///
+    /// From the opening of the browser to its return, at most 86400 seconds. (In mcp-remote this
+    /// flag does not bound the sign-in.)
+    #[arg(long, value_name = "SECONDS", help_heading = "Sign-in")]
+    pub(super) auth_timeout: Option<String>,
+
+    /// Resource to ask a token for
+    ///
+    /// An absolute URI, sent as `resource` (RFC 8707). The default is what the server names.
+    #[arg(long, value_name = "URI", help_heading = "Sign-in")]
+    pub(super) resource: Option<String>,
+
+    /// keychain, file or memory [default: keychain]
+    ///
+    /// Where tokens are kept. `keychain` seals them with a key in the system's keychain; where
+    /// there is none, it acts as `file`. `file` keeps them readable for you alone. `memory` writes
+    /// nothing.
+    #[arg(long, value_name = "STORE", help_heading = "Storage")]
+    pub(super) token_store: Option<String>,
+
+    /// Say every step on stderr, without secrets
+    #[arg(long, help_heading = "Output")]
+    pub(super) debug: bool,
+
+    /// Say nothing on stderr; `--debug` wins
+    #[arg(long, help_heading = "Output")]
+    pub(super) silent: bool,
+
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    pub(super) authorize_param: Vec<String>,
+
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    pub(super) client_metadata_url: Option<String>,
+
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    pub(super) token_endpoint: Option<String>,
+
+    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
+    pub(super) disable_resource_parameter: bool,
+}
+
+/// The flags, their arity and their help.
+pub(super) fn command() -> clap::Command {
+    let accepted = ACCEPTED.iter().map(|&(name, action)| {
+        Arg::new(name).long(name).hide(true).help_heading(WITHOUT_EFFECT).action(action_of(action))
+    });
+    // Proxies of the environment are used without being asked, so this one has its effect.
+    let enable_proxy =
+        Arg::new("enable-proxy").long("enable-proxy").hide(true).action(ArgAction::SetTrue);
+    let help = Arg::new("help")
+        .long("help")
+        .short('h')
+        .help("Print help; `-h` is short, `--help` is complete")
+        .help_heading("Output")
+        .action(ArgAction::HelpLong);
+    let version = Arg::new("version")
+        .long("version")
+        .short('V')
+        .help("Print the version")
+        .help_heading("Output")
+        .action(ArgAction::Version);
+    Flags::command().args(accepted).args([enable_proxy, help, version])
+}
+
+/// The text that `--help` or `--version` asks for. They win over everything, wherever they stand.
+pub(super) fn printed(args: &[OsString]) -> Option<String> {
+    args.iter().find_map(|arg| match arg.to_str()? {
+        "-h" => Some(help(&command().render_help())),
+        "--help" => Some(help(&command().render_long_help())),
+        "-V" | "--version" => Some(command().render_version()),
+        _ => None,
+    })
+}
+
+/// Clap pads the blank lines between paragraphs.
+fn help(rendered: &StyledStr) -> String {
+    rendered.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+fn action_of(arity: Arity) -> ArgAction {
+    match arity {
+        Arity::Switch => ArgAction::SetTrue,
+        Arity::Value => ArgAction::Set,
+        Arity::Values => ArgAction::Append,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Arity {
+    Switch,
+    Value,
+    Values,
+}
+
+/// Flags of mcp-remote whose value nobody reads yet.
+const ACCEPTED: &[(&str, Arity)] = &[
+    ("auth-success-url", Arity::Value),
+    ("body-timeout", Arity::Value),
+    ("client-credentials", Arity::Switch),
+    ("connect-timeout", Arity::Value),
+    ("device-code", Arity::Switch),
+    ("disable-cookies", Arity::Switch),
+    ("headers-timeout", Arity::Value),
+    ("ignore-tool", Arity::Values),
+    ("ipv4", Arity::Switch),
+    ("keep-alive", Arity::Switch),
+    ("ping-interval", Arity::Value),
+    ("protocol", Arity::Value),
+    ("static-oauth-client-info", Arity::Value),
+    ("static-oauth-client-metadata", Arity::Value),
+    ("use-id-token", Arity::Switch),
+];
+
+const LONG_ABOUT: &str = "\
+Connect MCP clients that speak stdio to a remote MCP gateway.
+
+The MCP client starts this program and talks to it over stdin and stdout. The
+first start opens your browser to sign in; later starts are silent. It takes the
+arguments of `npx mcp-remote`, in any order.";
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  # Sign in to the ApexMCP organization `acme` with the browser
+  $ apexmcp-bridge acme
+
+  # The same with an API key and without a browser
+  $ APEXMCP_API_KEY=apx_live_sk_… apexmcp-bridge acme
+
+  # Any other MCP server, with a header from the environment
+  $ apexmcp-bridge https://mcp.example.com/mcp --header 'X-API-Key:${KEY}'
+
+  # A redirect port that the authorization server knows already
+  $ apexmcp-bridge https://mcp.example.com/mcp 3334
+
+Environment:
+  APEXMCP_API_KEY             API key, sent as `X-API-Key`; no browser opens
+  APEXMCP_BRIDGE_STATE_DIR    Absolute path of the folder for stored tokens
+  APEXMCP_BRIDGE_TOKEN_STORE  Like `--token-store`, which wins
+  APEXMCP_BRIDGE_BROWSER      Program to open the sign-in page with
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                              Proxies, used without any flag
+
+Exit status:
+  0    The MCP client closed the session
+  1    Failed
+  2    The command line is wrong
+  4    Sign-in is required, or the credential was refused
+  5    The gateway cannot be reached
+  6    Something local is wrong: configuration, token store, redirect port
+  130  Interrupted (SIGINT)
+  143  Terminated (SIGTERM)
+
+A flag that is not known is reported on stderr and skipped, so that no MCP
+client's configuration breaks. The other flags of mcp-remote 0.15 are accepted.";

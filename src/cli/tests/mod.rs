@@ -1,0 +1,88 @@
+//! One door: arguments and environment in, what the program would do out.
+
+mod flags;
+mod headers;
+mod help;
+mod properties;
+mod server;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use super::{Environment, Invocation, parse};
+use crate::config::{Config, TokenStore, Verbosity};
+
+/// An environment of a test: variables, and files whose name begins with `/`.
+#[derive(Default)]
+struct Fixture(BTreeMap<&'static str, &'static str>);
+
+impl Environment for Fixture {
+    fn var(&self, name: &str) -> Option<OsString> {
+        self.0.get(name).map(OsString::from)
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<String> {
+        let text = path.to_str().and_then(|path| self.0.get(path));
+        text.map(|text| (*text).to_owned()).ok_or_else(|| io::Error::other("no such file"))
+    }
+}
+
+fn run(args: &[&str], environment: &[(&'static str, &'static str)]) -> Invocation {
+    let environment = Fixture(environment.iter().copied().collect());
+    parse(args.iter().map(OsString::from).collect(), &environment)
+}
+
+/// Compares the invocation, rendered without what is default, to `expected`.
+#[track_caller]
+fn check(args: &[&str], environment: &[(&'static str, &'static str)], expected: &str) {
+    let expected: Vec<&str> =
+        expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(render(&run(args, environment)), expected.join("\n"), "{args:?}");
+}
+
+/// The configuration of arguments that warn of nothing.
+#[track_caller]
+fn config(args: &[&str]) -> Config {
+    match run(args, &[]) {
+        Invocation::Bridge { config, warnings } if warnings.is_empty() => *config,
+        other => panic!("{args:?}: {}", render(&other)),
+    }
+}
+
+fn render(invocation: &Invocation) -> String {
+    match invocation {
+        Invocation::Bridge { config, warnings } => render_config(config, warnings),
+        Invocation::Print(text) => format!("print {}", text.lines().next().unwrap()),
+        Invocation::RedirectHelper => "redirect helper".to_owned(),
+        Invocation::Misuse { message, hint: None } => format!("error: {message}"),
+        Invocation::Misuse { message, hint: Some(hint) } => {
+            format!("error: {message}\nhint: {hint}")
+        }
+    }
+}
+
+fn render_config(config: &Config, warnings: &[String]) -> String {
+    let Config { server_text, transport, access, login, .. } = config;
+    let mut out = format!("{server_text} {transport:?} {access:?}");
+    let headers = config.headers.iter();
+    let headers = headers.map(|header| format!("{}: {}", header.name, header.value.expose()));
+    let login = [
+        login.port.map(|port| format!("port {port}")),
+        (login.redirect_host != "localhost").then(|| format!("host {}", login.redirect_host)),
+        (login.callback_path != "/oauth/callback").then(|| format!("path {}", login.callback_path)),
+        (login.timeout_seconds != 300).then(|| format!("timeout {}", login.timeout_seconds)),
+        login.resource.as_ref().map(|resource| format!("resource {resource}")),
+        login.browser.as_ref().map(|browser| format!("browser {browser}")),
+        config.state_dir.as_ref().map(|path| format!("state in {}", path.display())),
+        (config.verbosity != Verbosity::Normal).then(|| format!("{:?}", config.verbosity)),
+        (config.token_store != TokenStore::Keychain).then(|| format!("{:?}", config.token_store)),
+    ];
+    let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
+    for line in headers.chain(login.into_iter().flatten()).chain(warnings) {
+        write!(out, "\n{line}").unwrap();
+    }
+    out
+}
