@@ -1,5 +1,6 @@
 //! What the program was asked to do, parsed and validated once.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use url::Url;
@@ -7,7 +8,7 @@ use url::Url;
 use crate::secret::Secret;
 
 /// A validated configuration of the bridge: what the rest of the program sees.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// The MCP endpoint.
     pub server: Url,
@@ -28,6 +29,24 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Which store holds the key of the token file.
     pub token_store: TokenStore,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Some servers take a key in the query, so neither it nor `server_text` is shown.
+        let mut server = self.server.clone();
+        server.set_query(None);
+        f.debug_struct("Config")
+            .field("server", &server.as_str())
+            .field("transport", &self.transport)
+            .field("headers", &self.headers)
+            .field("access", &self.access)
+            .field("login", &self.login)
+            .field("verbosity", &self.verbosity)
+            .field("state_dir", &self.state_dir)
+            .field("token_store", &self.token_store)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A header that the user configured. Its value may be a credential.

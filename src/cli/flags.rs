@@ -1,4 +1,4 @@
-//! The one table of flags: clap's own [`Command`], which also writes the help.
+//! The one table of flags: clap's own [`clap::Command`], which also writes the help.
 //!
 //! Every value is text here. What a bad value means is decided in `resolve`, because a host's
 //! configuration that mcp-remote accepts must not stop the bridge.
@@ -26,6 +26,7 @@ pub(super) const WITHOUT_EFFECT: &str = "Without effect";
     disable_help_flag = true,
     disable_version_flag = true
 )]
+#[expect(clippy::struct_excessive_bools, reason = "they are the switches of the command line")]
 pub(super) struct Flags {
     /// URL of the MCP server, or the slug of an ApexMCP organization
     ///
@@ -147,7 +148,7 @@ pub(super) fn command() -> clap::Command {
 
 /// The text that `--help` or `--version` asks for. They win over everything, wherever they stand.
 pub(super) fn printed(args: &[OsString]) -> Option<String> {
-    args.iter().find_map(|arg| match arg.to_str()? {
+    args.iter().find_map(|arg| match arg.to_str()?.split('=').next()? {
         "-h" => Some(help(&command().render_help())),
         "--help" => Some(help(&command().render_long_help())),
         "-V" | "--version" => Some(command().render_version()),
@@ -234,4 +235,5 @@ Exit status:
   143  Terminated (SIGTERM)
 
 A flag that is not known is reported on stderr and skipped, so that no MCP
-client's configuration breaks. The other flags of mcp-remote 0.15 are accepted.";
+client's configuration breaks. The other flags of mcp-remote 0.15 are accepted,
+and reported as having no effect yet.";

@@ -127,7 +127,7 @@ fn read_file(
     let shown = path.display();
     let text = environment.read_file(path).map_err(|error| {
         let misuse = Misuse::new(format!("the header file `{shown}` cannot be read: {error}"));
-        if path.is_absolute() {
+        if path.has_root() {
             misuse
         } else {
             misuse.hint("write its absolute path: MCP clients start programs in any folder")
@@ -179,16 +179,16 @@ struct Reference<'a> {
 
 /// As mcp-remote's `\$\{([^}]+)}`: an empty name is no reference.
 fn references(text: &str) -> Vec<Reference<'_>> {
-    let candidates = text.match_indices("${").filter_map(|(start, opening)| {
-        let (name, _) = text.get(start + opening.len()..)?.split_once('}')?;
-        (!name.is_empty()).then_some(Reference { start, name })
-    });
-    let mut end = 0;
     let mut references = Vec::new();
-    for reference in candidates {
-        if reference.start >= end {
-            end = reference.start + reference.name.len() + "${}".len();
-            references.push(reference);
+    let mut end = 0;
+    for (start, opening) in text.match_indices("${") {
+        let after = text.get(start + opening.len()..).unwrap_or_default();
+        match after.split_once('}') {
+            Some((name, _)) if !name.is_empty() && start >= end => {
+                end = start + "${}".len() + name.len();
+                references.push(Reference { start, name });
+            }
+            _ => {}
         }
     }
     references

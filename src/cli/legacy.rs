@@ -84,7 +84,7 @@ mod tests {
 
     #[track_caller]
     fn check(identity: &Identity<'_>, hash: &str, port: u16) {
-        let hex: String = identity.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = format!("{:032x}", u128::from_be_bytes(identity.hash()));
         assert_eq!((hex.as_str(), identity.port()), (hash, port));
     }
 

@@ -185,6 +185,6 @@ const SIGN_IN: u64 = 300;
 const LONGEST_SIGN_IN: u64 = 86_400;
 const DEFAULT_PATH: &str = "/oauth/callback";
 #[cfg(windows)]
-const DEFAULT_HOST: &str = "127.0.0.1";
+pub(super) const DEFAULT_HOST: &str = "127.0.0.1";
 #[cfg(not(windows))]
-const DEFAULT_HOST: &str = "localhost";
+pub(super) const DEFAULT_HOST: &str = "localhost";

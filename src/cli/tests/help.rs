@@ -26,6 +26,7 @@ fn help_and_version_win_over_everything() {
     check(&["https://a.example", "--header", "--version"], &[], version);
     let about = "print Connect MCP clients that speak stdio to a remote MCP gateway";
     check(&["--debug", "http://a.example", "-h"], &[], about);
+    check(&["acme", "--help=all"], &[], &format!("{about}."));
     check(&["--help"], &[], &format!("{about}."));
     assert!(printed(&["--version"]).ends_with('\n'));
 }

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
+use super::resolve::DEFAULT_HOST;
 use super::{Environment, Invocation, parse};
 use crate::config::{Config, TokenStore, Verbosity};
 
@@ -71,7 +72,7 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
     let headers = headers.map(|header| format!("{}: {}", header.name, header.value.expose()));
     let login = [
         login.port.map(|port| format!("port {port}")),
-        (login.redirect_host != "localhost").then(|| format!("host {}", login.redirect_host)),
+        (login.redirect_host != DEFAULT_HOST).then(|| format!("host {}", login.redirect_host)),
         (login.callback_path != "/oauth/callback").then(|| format!("path {}", login.callback_path)),
         (login.timeout_seconds != 300).then(|| format!("timeout {}", login.timeout_seconds)),
         login.resource.as_ref().map(|resource| format!("resource {resource}")),
