@@ -1,1 +1,181 @@
-//! The only wording of failures.
+//! The only wording of failures: one sentence, used on stderr, in the JSON-RPC error and for the
+//! exit status; docs/errors.md explains each.
+
+use serde_json::json;
+
+use crate::core::event::Notice;
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::Id;
+use crate::core::oauth::failure::SignInFailure;
+
+/// What this program calls itself where a failure is reported.
+pub const NAME: &str = "apexmcp-bridge";
+
+/// The JSON-RPC error code of a failure.
+///
+/// MCP reserves -32768 to -32000 for the protocol and its peers; a failure of the bridge must not
+/// look like one of theirs.
+pub fn code(failure: &Failure) -> i32 {
+    match failure {
+        Failure::Unreachable { .. } => -31001,
+        Failure::SignIn(_) => -31002,
+        Failure::CredentialRefused { .. } => -31003,
+        Failure::Forbidden { .. } => -31004,
+        Failure::Misbehaved { .. } => -31005,
+        Failure::Lost => -31006,
+        Failure::TimedOut { .. } => -31007,
+        Failure::Closing => -31008,
+        // The one code that JSON-RPC 2.0 §5.1 itself has for it.
+        Failure::InvalidRequest(_) => -32600,
+    }
+}
+
+/// The exit status when a conversation ends with this failure.
+pub fn exit_code(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Unreachable { .. } | Failure::TimedOut { .. } => 5,
+        Failure::SignIn(SignInFailure::Local { .. }) => 6,
+        Failure::SignIn(_) | Failure::CredentialRefused { .. } | Failure::Forbidden { .. } => 4,
+        _ => 1,
+    }
+}
+
+/// What the reader can do about it, if anything.
+pub fn hint(failure: &Failure) -> Option<String> {
+    Some(match failure {
+        Failure::Unreachable { .. } => {
+            "check the URL, the network and the proxy settings; the next request tries again".to_owned()
+        }
+        Failure::CredentialRefused { headers, .. } => format!(
+            "check {}: it may be revoked, expired, or of another organisation",
+            match headers.as_slice() {
+                [] => "the configured credential".to_owned(),
+                names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+            }
+        ),
+        Failure::Forbidden { .. } => {
+            "ask the organisation's administrator: the role, the scope or the address may not be allowed".to_owned()
+        }
+        Failure::SignIn(failure) => return sign_in_hint(failure),
+        Failure::Misbehaved { .. } => {
+            "check the URL; if it is right, this is for the operator of the gateway".to_owned()
+        }
+        Failure::Lost => "it is not known whether the request ran; check before you repeat it".to_owned(),
+        Failure::TimedOut { .. } => {
+            "the gateway or a proxy before it holds the answer back; try `--transport http-only`".to_owned()
+        }
+        Failure::Closing | Failure::InvalidRequest(_) => return None,
+    })
+}
+
+fn sign_in_hint(failure: &SignInFailure) -> Option<String> {
+    Some(match failure {
+        SignInFailure::ServerMisbehaved { .. } | SignInFailure::ServerIncompatible { .. } => {
+            "this is for the operator of the gateway; until then use an API key: `--header 'X-API-Key:${APEX_KEY}'`".to_owned()
+        }
+        SignInFailure::Refused { .. } | SignInFailure::FreshTokenRefused => {
+            "sign in again with an account that belongs to this organisation".to_owned()
+        }
+        SignInFailure::Transient { .. } => "nothing is lost; the next request tries again".to_owned(),
+        SignInFailure::TimedOut { url, .. } | SignInFailure::Unfinished { url } if !url.is_empty() => {
+            format!("open {url} in a browser, while the bridge is running")
+        }
+        SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
+            "start the sign-in again, or use an API key".to_owned()
+        }
+        SignInFailure::Local { .. } => "choose another callback port, or use an API key".to_owned(),
+    })
+}
+
+/// A failure as the JSON-RPC error that answers a request; one line, without its line break.
+pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
+    let mut data = json!({ "bridge": NAME });
+    if let Some(data) = data.as_object_mut() {
+        if let Some(hint) = hint(failure) {
+            data.insert("hint".to_owned(), json!(hint));
+        }
+        if let Failure::CredentialRefused { status, .. } | Failure::Forbidden { status, .. } =
+            failure
+        {
+            data.insert("httpStatus".to_owned(), json!(status));
+        }
+        if matches!(failure, Failure::Lost) {
+            data.insert("delivery".to_owned(), json!("unknown"));
+        }
+    }
+    let error = json!({ "code": code(failure), "message": failure.to_string(), "data": data });
+    let id = id.map(|id| format!(r#""id":{},"#, id.to_json())).unwrap_or_default();
+    format!(r#"{{"jsonrpc":"2.0",{id}"error":{error}}}"#)
+}
+
+/// What a notice says on stderr: one line an event.
+pub fn line(notice: &Notice) -> String {
+    let text = match notice {
+        Notice::Connected(transport, Some(server)) => {
+            format!("connected to {server} over {transport}")
+        }
+        Notice::Connected(transport, None) => format!("connected over {transport}"),
+        Notice::SignIn(url) => format!("please sign in: {url}"),
+        Notice::NoBrowser(reason) => {
+            format!(
+                "warning: the browser could not be opened ({reason}); open the address above yourself"
+            )
+        }
+        Notice::SignedIn => "signed in".to_owned(),
+        Notice::Failed(failure) => match hint(failure) {
+            Some(hint) => format!("error: {failure}; hint: {hint}"),
+            None => format!("error: {failure}"),
+        },
+        Notice::Reconnect { cause, wait_ms } => {
+            format!("connection lost ({cause}); trying again in {:.1} s", tenths(*wait_ms))
+        }
+        Notice::Detail(text) => text.clone(),
+        Notice::Warning(text) => format!("warning: {text}"),
+    };
+    printable(&text)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a minute in milliseconds is exact")]
+fn tenths(millis: u64) -> f64 {
+    millis as f64 / 1000.0
+}
+
+/// A server's text may hold what a terminal would obey: control and bidirectional characters
+/// become their escapes.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        let bidirectional = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || bidirectional {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_answers_its_request() {
+        let failure =
+            Failure::CredentialRefused { status: 401, headers: vec!["X-API-Key".to_owned()] };
+        let line = json_rpc_error(Some(&Id::String("a\"b".into())), &failure);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["id"], "a\"b");
+        assert_eq!(value["error"]["code"], -31003);
+        assert_eq!(value["error"]["data"]["httpStatus"], 401);
+        assert!(value["error"]["data"]["hint"].as_str().unwrap().contains("X-API-Key"));
+        assert!(!json_rpc_error(None, &failure).contains("\"id\""));
+    }
+
+    #[test]
+    fn a_terminal_obeys_no_server() {
+        let notice = Notice::Connected("HTTP+SSE", Some("\u{1b}[2Jevil\r\n\u{202e}".to_owned()));
+        let line = line(&notice);
+        assert_eq!(line, "connected to \\u{1b}[2Jevil\\u{d}\\u{a}\\u{202e} over HTTP+SSE");
+    }
+}

@@ -1,8 +1,218 @@
-//! The one loop.
+//! The one loop: events in, effects out.
 
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::time::sleep_until;
+
+use crate::cli::{self, Invocation};
+use crate::config::{Config, Verbosity};
+use crate::core::bridge::Bridge;
+use crate::core::event::{Effect, Event, HttpEvent};
+use crate::edge::clock::{self, Clock};
+use crate::edge::grant;
+use crate::edge::http::Http;
+use crate::edge::keeper::Keeper;
+use crate::edge::redirect;
+use crate::edge::signals;
+use crate::edge::stdio::{self, Lines, Log, Pipes};
+use crate::edge::window::Window;
+use crate::report;
+
+/// How many events of one kind may wait for the loop: enough to keep it busy, few enough that a
+/// slow host is felt by the gateway and not by the memory.
+const INBOX: usize = 64;
 
 /// Runs the bridge as a program.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match cli::parse(args, &cli::ProcessEnvironment) {
+        Invocation::Bridge { config, warnings } => bridge(&config, &warnings),
+        Invocation::Print(text) => print(&text),
+        Invocation::RedirectHelper => redirect::helper_main(),
+        Invocation::Misuse { message, hint } => {
+            complain(&message, hint.as_deref());
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What was asked for on the command line is the one thing besides the protocol on stdout.
+fn print(text: &str) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(message: &str, hint: Option<&str>) {
+    let hint = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
+    // Nobody is left to be told.
+    io::stderr().write_all(format!("error: {message}\n{hint}").as_bytes()).ok();
+}
+
+fn bridge(config: &Config, warnings: &[String]) -> ExitCode {
+    let terminal = io::stdin().is_terminal();
+    let (runtime, pipes) = match (runtime(), stdio::claim()) {
+        (Ok(runtime), Ok(pipes)) => (runtime, pipes),
+        (Err(error), _) | (_, Err(error)) => {
+            complain(&format!("cannot start: {error}"), None);
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = Log::stderr();
+    if Verbosity::Silent < config.verbosity {
+        for warning in warnings {
+            log.line(&report::printable(&format!("warning: {warning}")));
+        }
+        if terminal {
+            log.line(cli::TERMINAL_HINT);
+        }
+    }
+    let status = runtime.block_on(converse(config, pipes, &log));
+    log.close();
+    // Name look-ups may still block a thread; nobody waits for them.
+    runtime.shutdown_background();
+    ExitCode::from(status)
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    // One thread: the work is waiting, and one owner needs no locks.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Carries the conversation from the first line to the last; returns the exit status.
+async fn converse(config: &Config, pipes: Pipes, log: &Log) -> u8 {
+    let clock = Clock::start();
+    let (control, news) = mpsc::unbounded_channel();
+    let (host, lines) = mpsc::channel(INBOX);
+    let (net, answers) = mpsc::channel(INBOX);
+    stdio::read_lines(pipes.input, host);
+    signals::watch(control.clone());
+    let output = Lines::new(pipes.output, control.clone());
+    let seed = u64::from_le_bytes(clock::random().unwrap_or_default());
+    let mut bridge = Bridge::new(config, seed);
+    let mut inbox = Inbox { news, lines, answers };
+    let mut edges = Edges::new(config, output, log.clone(), net, control);
+    let mut effects = Vec::new();
+    loop {
+        let Some(event) = inbox.next(&bridge, &edges.output, clock).await else { continue };
+        edges.note(&event);
+        bridge.handle(event, clock.now(), &mut effects);
+        for effect in effects.drain(..) {
+            if let Effect::Exit(status) = effect {
+                edges.close();
+                return status;
+            }
+            edges.perform(effect);
+        }
+    }
+}
+
+/// Where events come from.
+struct Inbox {
+    /// Few and urgent.
+    news: UnboundedReceiver<Event>,
+    /// The host's lines; not taken while too many wait.
+    lines: Receiver<Event>,
+    /// The gateway's answers; not taken while the host does not read.
+    answers: Receiver<Event>,
+}
+
+impl Inbox {
+    /// The next event; `None` if it is time to look again.
+    async fn next(&mut self, bridge: &Bridge, output: &Lines, clock: Clock) -> Option<Event> {
+        let deadline = bridge.deadline(clock.now()).map(|deadline| clock.at(deadline));
+        let tick = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(event) = self.news.recv() => Some(event),
+            Some(event) = self.lines.recv(), if bridge.accepts_lines() => Some(event),
+            Some(event) = self.answers.recv(), if output.has_room() => Some(event),
+            () = output.room(), if !output.has_room() => None,
+            () = tick => Some(Event::Tick),
+        }
+    }
+}
+
+/// What performs effects.
+struct Edges {
+    verbosity: Verbosity,
+    output: Lines,
+    log: Log,
+    http: Http,
+    keeper: Keeper,
+    window: Window,
+    control: UnboundedSender<Event>,
+}
+
+impl Edges {
+    fn new(
+        config: &Config,
+        output: Lines,
+        log: Log,
+        net: Sender<Event>,
+        control: UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            verbosity: config.verbosity,
+            output,
+            log,
+            http: Http::new(net),
+            keeper: Keeper::new(config, control.clone()),
+            window: Window::new(config, control.clone()),
+            control,
+        }
+    }
+
+    /// Forgets the task of an exchange that is over.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Http(_, HttpEvent::Opened(_) | HttpEvent::Message(_)) => {}
+            Event::Http(id, _) => self.http.finished(*id),
+            _ => {}
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Write(line) => self.output.write(line),
+            Effect::Fail(id, failure) => {
+                self.output.write(report::json_rpc_error(id.as_ref(), &failure).into());
+            }
+            Effect::Tell(notice) => {
+                if notice.verbosity() <= self.verbosity {
+                    self.log.line(&report::line(&notice));
+                }
+            }
+            Effect::Http(id, request) => self.http.start(id, *request),
+            Effect::Abort(id) => self.http.abort(id),
+            Effect::Grant(grant) => {
+                let client = self.http.client(&grant.token_endpoint);
+                let control = self.control.clone();
+                tokio::spawn(async move {
+                    let answer = grant::ask(client, *grant).await;
+                    control.send(Event::Granted(Box::new(answer))).ok();
+                });
+            }
+            Effect::Store(command) => self.keeper.send(command),
+            Effect::Redirect(command) => self.window.perform(command),
+            Effect::Exit(_) => {}
+        }
+    }
+
+    /// Writes out what is still on its way to the host and to the store.
+    fn close(self) {
+        self.window.close();
+        self.output.close();
+        self.keeper.close();
+    }
 }

@@ -1,1 +1,12 @@
-//! All IO, no decisions.
+//! All IO, no decisions: each edge performs effects and posts events back.
+
+pub mod clock;
+pub mod grant;
+pub mod http;
+pub mod keeper;
+pub mod redirect;
+pub mod signals;
+pub mod sse;
+pub mod stdio;
+pub mod store;
+pub mod window;

@@ -1,3 +1,11 @@
 //! Sign-in and tokens: what the authorization standards ask of a client.
 
+pub mod access;
+pub mod challenge;
+pub mod discovery;
+pub mod failure;
+pub mod grant;
+pub mod login;
 pub mod record;
+pub mod refresh;
+pub mod registration;

@@ -1,0 +1,124 @@
+//! The end of the conversation: closed stdin is the signal, and two seconds are all there is.
+
+use std::time::Duration;
+
+use super::{Bridge, Exchange};
+use crate::core::event::{Effect, RedirectCommand};
+use crate::core::failure::Failure;
+use crate::core::link::Transport;
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// How long answers that are under way may still arrive after the end of stdin. Together with the
+/// farewell and the way out it stays below two seconds, after which hosts begin to kill.
+const GRACE: Duration = Duration::from_millis(1400);
+/// How long the gateway may take to end the session.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// How far the end is.
+#[derive(Debug)]
+pub(super) enum Closing {
+    /// Waiting for answers until this moment.
+    Draining(Duration),
+    /// The DELETE is under way, until this moment.
+    Farewell(Duration, u8),
+    /// Nothing is left to do.
+    Gone(Duration),
+}
+
+impl Closing {
+    pub(super) fn deadline(&self) -> Duration {
+        match self {
+            Self::Draining(deadline) | Self::Farewell(deadline, _) | Self::Gone(deadline) => {
+                *deadline
+            }
+        }
+    }
+}
+
+impl Bridge {
+    /// The host closed stdin.
+    pub(super) fn eof(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if self.closing.is_some() {
+            return;
+        }
+        // Nobody will finish a sign-in for a host that has left.
+        if self.access.is_signing_in() {
+            let url = self.access.sign_in_url().unwrap_or_default();
+            self.give_up(&Failure::SignIn(SignInFailure::Unfinished { url }), out);
+        }
+        self.closing = Some(Closing::Draining(now.after(GRACE)));
+    }
+
+    /// Ends at once: the host is gone, or the system asks for it.
+    pub(super) fn leave(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
+        self.pending.clear();
+        self.queue.take();
+        self.farewell(status, now, out);
+    }
+
+    /// Moves the end on.
+    pub(super) fn check_closing(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        match self.closing {
+            Some(Closing::Draining(deadline)) => {
+                if self.access.is_signing_in() || now.reached(deadline) {
+                    self.give_up(&Failure::Closing, out);
+                }
+                if self.pending.is_empty() && self.idle() {
+                    let status = self.outcome.as_ref().map_or(0, crate::report::exit_code);
+                    self.farewell(status, now, out);
+                }
+            }
+            Some(Closing::Farewell(deadline, status)) => {
+                let over = !self.exchanges.values().any(|e| matches!(e, Exchange::Goodbye));
+                if over || now.reached(deadline) {
+                    self.exit(status, now, out);
+                }
+            }
+            Some(Closing::Gone(_)) | None => {}
+        }
+    }
+
+    /// Whether nothing is on its way to the gateway any more.
+    fn idle(&self) -> bool {
+        let posts = self.exchanges.values().any(|exchange| matches!(exchange, Exchange::Post(..)));
+        self.queue.is_empty() && !posts
+    }
+
+    fn give_up(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+        self.fail_queue(failure, out);
+        let open: Vec<_> = self.pending.keys().cloned().collect();
+        for id in open {
+            self.fail(&id, failure, out);
+        }
+        self.exchanges.retain(|id, exchange| {
+            let post = matches!(exchange, Exchange::Post(..));
+            if post {
+                out.push(Effect::Abort(*id));
+            }
+            !post
+        });
+    }
+
+    fn farewell(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
+        if self.access.is_signing_in() {
+            out.push(Effect::Redirect(RedirectCommand::Close));
+        }
+        if self.transport == Transport::Http && self.carrier.session.is_some() {
+            // The session ends for the gateway too; whether it agrees changes nothing for us.
+            if let Some(token) = self.token_now(now, out) {
+                let exchange = out.start(self.carrier.goodbye(token.as_ref()));
+                self.exchanges.insert(exchange, Exchange::Goodbye);
+                self.closing = Some(Closing::Farewell(now.after(FAREWELL), status));
+                return;
+            }
+        }
+        self.exit(status, now, out);
+    }
+
+    fn exit(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
+        self.closing = Some(Closing::Gone(now.after(Duration::from_hours(1))));
+        out.push(Effect::Exit(status));
+    }
+}

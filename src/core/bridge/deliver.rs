@@ -1,0 +1,82 @@
+//! What the gateway says, on its way to the host.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::{Bridge, Phase};
+use crate::core::event::{Effect, Notice};
+use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+impl Bridge {
+    /// Passes one body or one event on. What is no JSON-RPC never reaches stdout.
+    pub(super) fn deliver(&mut self, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+        match read(&bytes) {
+            Ok(Frame::Single(message)) => {
+                if self.is_for_host(&message, now, out) {
+                    let text = bytes.trim_ascii();
+                    out.push(Effect::Write(one_line(bytes.slice_ref(text))));
+                }
+            }
+            Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, now, out),
+            Err(_) => {
+                let size = bytes.len();
+                out.tell(Notice::Warning(format!(
+                    "ignoring {size} bytes from the gateway: not JSON-RPC"
+                )));
+            }
+        }
+    }
+
+    fn deliver_batch(
+        &mut self,
+        members: &[&RawValue],
+        bytes: &Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let mut kept = Vec::new();
+        for member in members {
+            match read_object(member.get()) {
+                Ok(message) if self.is_for_host(&message, now, out) => kept.push(*member),
+                Ok(_) => {}
+                Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
+            }
+        }
+        let whole = kept.len() == members.len();
+        if whole && self.handshake.has_batches() {
+            out.push(Effect::Write(one_line(bytes.slice_ref(bytes.trim_ascii()))));
+            return;
+        }
+        for member in kept {
+            let member = bytes.slice_ref(member.get().as_bytes());
+            out.push(Effect::Write(one_line(member)));
+        }
+    }
+
+    /// Settles what a message answers, and says whether the host is to see it.
+    fn is_for_host(&mut self, message: &Message<'_>, now: Moment, out: &mut Outbox<'_>) -> bool {
+        let Message::Response { id, result } = message else { return true };
+        let Some(id) = id else {
+            // It belongs to no request, so the host could do nothing with it.
+            out.tell(Notice::Warning("the gateway sent an error without an id".to_owned()));
+            return false;
+        };
+        if self.handshake.is_replay(id) {
+            if self.phase == Phase::Replaying {
+                self.replay_answered(*result, now, out);
+            }
+            return false;
+        }
+        let Some(pending) = self.pending.remove(id) else {
+            out.detail("dropping an answer to no open request");
+            return false;
+        };
+        self.outcome = None;
+        if pending.initialize {
+            self.initialize_answered(*result, out);
+        }
+        true
+    }
+}

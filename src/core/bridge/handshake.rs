@@ -1,0 +1,229 @@
+//! How far the handshake is (MCP 2025-11-25, lifecycle), and how it is repeated with a new session.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Bridge, Kind, Outgoing};
+use crate::core::event::Notice;
+use crate::core::jsonrpc::{Frame, Id, Message, read};
+use crate::core::link::Transport;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// How long a server may take to acknowledge `notifications/initialized` before requests follow
+/// anyway: nothing but this notification waits for it.
+const ACKNOWLEDGE: Duration = Duration::from_secs(10);
+
+/// How far the handshake is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The host has not sent `initialize`; what it sends is passed on as it is.
+    Fresh,
+    /// `initialize` is on its way.
+    Initializing,
+    /// It is answered; `notifications/initialized` comes next.
+    Answered,
+    /// That is on its way too.
+    Announcing(Duration),
+    /// Everything may pass.
+    Ready,
+    /// The session is lost; the next message begins a new one.
+    Lost,
+    /// Our own `initialize` is on its way.
+    Replaying,
+    /// Our own `notifications/initialized` is on its way.
+    ReplayAnnouncing(Duration),
+}
+
+impl Phase {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Announcing(deadline) | Self::ReplayAnnouncing(deadline) => Some(*deadline),
+            _ => None,
+        }
+    }
+
+    /// Whether a message of this kind may be sent now.
+    pub(super) fn lets_pass(&self, kind: &Kind) -> bool {
+        match self {
+            Self::Fresh | Self::Answered | Self::Ready => true,
+            // The server may ping before it answers.
+            Self::Initializing => matches!(kind, Kind::Initialize(_) | Kind::Response),
+            Self::Announcing(_) => matches!(kind, Kind::Initialized | Kind::Response),
+            Self::Lost | Self::Replaying => matches!(kind, Kind::ReplayInitialize(_)),
+            Self::ReplayAnnouncing(_) => matches!(kind, Kind::ReplayInitialized),
+        }
+    }
+}
+
+/// What the handshake said; kept to say it again to a new session.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    prefix: u64,
+    replays: u64,
+    replay_id: Option<Id>,
+    initialize: Option<Bytes>,
+    initialized: Option<Bytes>,
+    /// The version that was agreed on.
+    pub(super) version: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct InitializeResult {
+    #[serde(rename = "protocolVersion")]
+    protocol_version: Option<String>,
+    #[serde(rename = "serverInfo")]
+    server_info: Option<ServerInfo>,
+}
+
+#[derive(Deserialize)]
+struct ServerInfo {
+    name: Option<String>,
+    version: Option<String>,
+}
+
+impl Handshake {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            prefix: seed,
+            replays: 0,
+            replay_id: None,
+            initialize: None,
+            initialized: None,
+            version: None,
+        }
+    }
+
+    /// Whether batches belong to the agreed version; only one has them.
+    pub(super) fn has_batches(&self) -> bool {
+        self.version.as_deref() == Some("2025-03-26")
+    }
+
+    /// Whether this is the id of our own last `initialize`.
+    pub(super) fn is_replay(&self, id: &Id) -> bool {
+        self.replay_id.as_ref() == Some(id)
+    }
+
+    /// The host's `initialize` once more, under an id that no host would choose.
+    fn replay(&mut self) -> Option<(Id, Bytes)> {
+        let line = self.initialize.as_ref()?;
+        let Ok(Frame::Single(Message::Request { params, .. })) = read(line) else { return None };
+        self.replays += 1;
+        let id = Id::String(format!("apexmcp-bridge-{:016x}-{}", self.prefix, self.replays).into());
+        let params = params.map_or("{}", RawValue::get);
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{},"method":"initialize","params":{params}}}"#,
+            id.to_json()
+        );
+        self.replay_id = Some(id.clone());
+        Some((id, text.into()))
+    }
+}
+
+impl Bridge {
+    /// The host's own handshake passes by.
+    pub(super) fn remember(&mut self, outgoing: &Outgoing) {
+        match outgoing.kind {
+            Kind::Initialize(_) => self.handshake.initialize = Some(outgoing.bytes.clone()),
+            Kind::Initialized => self.handshake.initialized = Some(outgoing.bytes.clone()),
+            _ => {}
+        }
+    }
+
+    /// What was sent moves the handshake on.
+    pub(super) fn sent(&mut self, kind: &Kind, now: Moment) {
+        self.phase = match kind {
+            Kind::Initialize(_) => Phase::Initializing,
+            Kind::Initialized => Phase::Announcing(now.after(ACKNOWLEDGE)),
+            Kind::ReplayInitialize(_) => Phase::Replaying,
+            Kind::ReplayInitialized => Phase::ReplayAnnouncing(now.after(ACKNOWLEDGE)),
+            _ => return,
+        };
+    }
+
+    /// `initialize` was answered: with this result, or with an error.
+    pub(super) fn initialize_answered(&mut self, result: Option<&RawValue>, out: &mut Outbox<'_>) {
+        let Some(result) = result else {
+            // The host may try again with other words.
+            self.phase = Phase::Fresh;
+            return;
+        };
+        self.phase = Phase::Answered;
+        let result = serde_json::from_str::<InitializeResult>(result.get());
+        let Ok(InitializeResult { protocol_version, server_info }) = result else { return };
+        self.learn_version(protocol_version);
+        let server = server_info.and_then(|info| {
+            let version = info.version.map(|version| format!(" {version}")).unwrap_or_default();
+            info.name.map(|name| format!("{name}{version}"))
+        });
+        out.tell(Notice::Connected(self.transport.name(), server));
+    }
+
+    /// Our own `initialize` was answered; the host does not hear of it.
+    pub(super) fn replay_answered(
+        &mut self,
+        result: Option<&RawValue>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let Some(result) = result else {
+            self.phase = Phase::Lost;
+            out.tell(Notice::Warning("the gateway refused a new session".to_owned()));
+            return;
+        };
+        if let Ok(result) = serde_json::from_str::<InitializeResult>(result.get()) {
+            if result.protocol_version != self.handshake.version {
+                out.tell(Notice::Warning(
+                    "the gateway came back with another protocol version".to_owned(),
+                ));
+            }
+            self.learn_version(result.protocol_version);
+        }
+        let Some(bytes) = self.handshake.initialized.clone() else {
+            self.phase = Phase::Answered;
+            return;
+        };
+        self.phase = Phase::ReplayAnnouncing(now.after(ACKNOWLEDGE));
+        let kind = Kind::ReplayInitialized;
+        self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime });
+    }
+
+    /// The gateway has taken `notifications/initialized`, or has had time enough.
+    pub(super) fn ready(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.phase = Phase::Ready;
+        if self.transport == Transport::Http {
+            self.open_listen(now, out);
+        }
+    }
+
+    /// The session is gone: the next message has to begin a new one.
+    pub(super) fn session_lost(&mut self, now: Moment) {
+        self.carrier.session = None;
+        self.carrier.version = None;
+        if matches!(self.phase, Phase::Fresh | Phase::Initializing) {
+            self.phase = Phase::Fresh;
+            return;
+        }
+        self.queue.drop_replay();
+        self.phase = Phase::Lost;
+        if let Some((id, bytes)) = self.handshake.replay() {
+            let kind = Kind::ReplayInitialize(id);
+            self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime });
+        } else {
+            self.phase = Phase::Fresh;
+        }
+    }
+
+    fn learn_version(&mut self, version: Option<String>) {
+        // Older servers do not know the header, and the oldest revisions do not have it.
+        self.carrier.version = version
+            .as_deref()
+            .filter(|version| "2025-03-26" < *version)
+            .and_then(|version| HeaderValue::from_str(version).ok());
+        self.handshake.version = version;
+    }
+}

@@ -1,0 +1,155 @@
+//! What the host writes.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Bridge, Kind, Outgoing, Pending};
+use crate::core::event::{Effect, Notice};
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::{Frame, Id, Malformed, Message, read, read_object};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+impl Bridge {
+    /// One line of stdin.
+    pub(super) fn line(&mut self, line: Bytes, now: Moment, out: &mut Outbox<'_>) {
+        let line = trim(line);
+        if line.is_empty() {
+            return;
+        }
+        match read(&line) {
+            Ok(Frame::Single(message)) => self.message(&message, line.clone(), now, out),
+            Ok(Frame::Batch(members)) if self.handshake.has_batches() => {
+                self.batch(&members, &line, now, out);
+            }
+            // Every other revision knows single messages only.
+            Ok(Frame::Batch(members)) => self.split(&members, &line, now, out),
+            Err(Malformed::NotRpc(Some(id))) => {
+                let failure = Failure::InvalidRequest("neither a method nor a result");
+                out.push(Effect::Fail(Some(id), Box::new(failure)));
+            }
+            Err(malformed) => {
+                let what = match malformed {
+                    Malformed::NotJson => "not JSON",
+                    Malformed::NotRpc(_) => "not JSON-RPC",
+                };
+                // Without an id there is nobody to answer: up to 2025-06-18 an error without an
+                // id is no legal message.
+                let size = line.len();
+                out.tell(Notice::Warning(format!("ignoring {size} bytes on stdin: {what}")));
+            }
+        }
+    }
+
+    fn split(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
+        for member in members {
+            match read_object(member.get()) {
+                Ok(message) => {
+                    let bytes = line.slice_ref(member.get().as_bytes());
+                    self.message(&message, bytes, now, out);
+                }
+                Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
+            }
+        }
+    }
+
+    /// A batch of 2025-03-26 goes as it is, if it holds only what a batch may hold.
+    fn batch(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
+        let mut ids = Vec::new();
+        for member in members {
+            match read_object(member.get()) {
+                Ok(Message::Request { id, method, .. })
+                    if method != "initialize"
+                        && !self.pending.contains_key(&id)
+                        && !ids.contains(&id) =>
+                {
+                    ids.push(id);
+                }
+                Ok(Message::Notification { method, .. }) if method != "notifications/cancelled" => {
+                }
+                Ok(Message::Response { .. }) => {}
+                _ => return self.split(members, line, now, out),
+            }
+        }
+        for id in &ids {
+            self.pending.insert(id.clone(), Pending { exchange: None, initialize: false });
+        }
+        self.enqueue(line.clone(), Kind::Batch(ids), now);
+    }
+
+    fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+        match message {
+            Message::Request { id, method, .. } => self.request(id, method, bytes, now, out),
+            Message::Notification { method, params } => match method.as_ref() {
+                "notifications/initialized" => self.enqueue(bytes, Kind::Initialized, now),
+                "notifications/cancelled" => self.cancel(*params, bytes, now, out),
+                _ => self.enqueue(bytes, Kind::Notification, now),
+            },
+            Message::Response { .. } => self.enqueue(bytes, Kind::Response, now),
+        }
+    }
+
+    fn request(&mut self, id: &Id, method: &str, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+        if self.pending.contains_key(id) {
+            let failure = Failure::InvalidRequest("this id is in use by an open request");
+            out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
+            return;
+        }
+        let initialize = method == "initialize";
+        self.pending.insert(id.clone(), Pending { exchange: None, initialize });
+        let kind = match initialize {
+            true => Kind::Initialize(id.clone()),
+            false => Kind::Request(id.clone()),
+        };
+        self.enqueue(bytes, kind, now);
+    }
+
+    /// The host does not want the answer any more. What was not sent yet is never sent; what was
+    /// is cancelled at the gateway too, and a late answer is dropped.
+    fn cancel(
+        &mut self,
+        params: Option<&RawValue>,
+        bytes: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let Some(id) = params.and_then(cancelled_id) else {
+            return self.enqueue(bytes, Kind::Notification, now);
+        };
+        if self.pending.get(&id).is_some_and(|pending| pending.initialize) {
+            out.detail("the host cancelled `initialize`, which cannot be cancelled");
+            return;
+        }
+        self.pending.remove(&id);
+        let wanted = Kind::Request(id);
+        let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
+        match queued {
+            Some(index) => {
+                self.queue.remove(index);
+            }
+            None => self.enqueue(bytes, Kind::Notification, now),
+        }
+    }
+
+    fn enqueue(&mut self, bytes: Bytes, kind: Kind, now: Moment) {
+        self.queue.push_back(Outgoing { bytes, kind, refused: 0, since: now.uptime });
+    }
+}
+
+fn cancelled_id(params: &RawValue) -> Option<Id> {
+    #[derive(Deserialize)]
+    struct Cancelled<'a> {
+        #[serde(rename = "requestId", borrow)]
+        request_id: &'a RawValue,
+    }
+    let params: Cancelled<'_> = serde_json::from_str(params.get()).ok()?;
+    Id::read(params.request_id)
+}
+
+/// Windows hosts end lines with `\r\n`, and some begin the first one with a byte-order mark.
+fn trim(line: Bytes) -> Bytes {
+    let bytes = line.as_ref();
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+    line.slice_ref(bytes)
+}

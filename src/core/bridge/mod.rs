@@ -1,0 +1,306 @@
+//! The one owner: every message passes through here, and every deadline is kept here.
+//!
+//! The host's lines wait in one queue until they may be sent: until there is a credential, until
+//! the transport is up, until the handshake is far enough. A request is *pending* from the moment
+//! it was read to the moment its one answer was written, whatever happens in between.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use url::Url;
+
+use super::backoff::Backoff;
+use super::event::{Effect, Event, ExchangeId, HttpEvent, Notice};
+use super::failure::Failure;
+use super::jsonrpc::Id;
+use super::link::{Carrier, Transport};
+use super::oauth::access::{About, Access};
+use super::outbox::Outbox;
+use super::time::Moment;
+use crate::config::Config;
+
+mod closing;
+mod deliver;
+mod handshake;
+mod host;
+mod queue;
+mod receive;
+mod send;
+mod streams;
+
+use closing::Closing;
+use handshake::{Handshake, Phase};
+use queue::Queue;
+use streams::{Listen, Stream};
+
+/// The bridge between one host and one server.
+#[derive(Debug)]
+pub struct Bridge {
+    header_names: Vec<String>,
+    carrier: Carrier,
+    access: Access,
+    order: (Transport, Option<Transport>),
+    transport: Transport,
+    /// The other transport, as long as nothing has shown that this one is right.
+    alternative: Option<Transport>,
+    /// Why the first transport was given up.
+    evidence: Option<Failure>,
+    /// Whether the server has been reached: from then on an outage is waited for.
+    reached: bool,
+    stream: Stream,
+    listen: Listen,
+    backoff: Backoff,
+    phase: Phase,
+    handshake: Handshake,
+    queue: Queue,
+    pending: HashMap<Id, Pending>,
+    exchanges: HashMap<ExchangeId, Exchange>,
+    last_exchange: u64,
+    closing: Option<Closing>,
+    /// How the last answer to the host came out; decides the exit status.
+    outcome: Option<Failure>,
+}
+
+/// A message of the host on its way to the gateway.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    bytes: Bytes,
+    kind: Kind,
+    /// How often it was sent and refused.
+    refused: u8,
+    since: Duration,
+}
+
+/// What a message is, as far as its way is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Initialize(Id),
+    Initialized,
+    Request(Id),
+    Notification,
+    Response,
+    Batch(Vec<Id>),
+    /// Our own handshake with a new session; the host has had its answer long ago.
+    ReplayInitialize(Id),
+    ReplayInitialized,
+}
+
+impl Kind {
+    /// The requests that want an answer.
+    fn ids(&self) -> &[Id] {
+        match self {
+            Self::Initialize(id) | Self::Request(id) | Self::ReplayInitialize(id) => {
+                std::slice::from_ref(id)
+            }
+            Self::Batch(ids) => ids,
+            _ => &[],
+        }
+    }
+}
+
+/// A request that has no answer yet.
+#[derive(Clone, Debug)]
+struct Pending {
+    /// Where the answer is expected; `None`: not sent yet, or on the shared stream.
+    exchange: Option<ExchangeId>,
+    initialize: bool,
+}
+
+/// What an exchange is for.
+#[derive(Debug)]
+enum Exchange {
+    /// A message of the host, and the generation of the token that it was sent with.
+    Post(Outgoing, Option<u64>),
+    /// The standalone stream of Streamable HTTP.
+    Listen(Option<u64>),
+    /// The one stream of HTTP+SSE.
+    Stream(Option<u64>),
+    Goodbye,
+}
+
+/// How many messages may be under way at once: enough for any host that was seen, few enough that
+/// a flood does not open a thousand connections. What comes behind them waits in stdin.
+const MAX_IN_FLIGHT: usize = 128;
+/// How long a request waits for a connection that was lost: the host should learn of an outage
+/// before its own limit, the shortest of which are about 30 s.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Bridge {
+    /// A bridge that has not done anything yet. `seed` spreads its waits and makes its own request
+    /// ids unguessable.
+    pub fn new(config: &Config, seed: u64) -> Self {
+        let order = Transport::order(config.transport);
+        let about = About {
+            server: config.server.clone(),
+            server_text: config.server_text.clone(),
+            options: config.login.clone(),
+        };
+        Self {
+            header_names: Carrier::names(&config.headers),
+            carrier: Carrier::new(config.server.clone(), &config.headers),
+            access: Access::new(config.access, about, seed),
+            order,
+            transport: order.0,
+            alternative: order.1,
+            evidence: None,
+            reached: false,
+            stream: Stream::default(),
+            listen: Listen::default(),
+            backoff: Backoff::new(seed.rotate_left(17)),
+            phase: Phase::Fresh,
+            handshake: Handshake::new(seed),
+            queue: Queue::default(),
+            pending: HashMap::new(),
+            exchanges: HashMap::new(),
+            last_exchange: 0,
+            closing: None,
+            outcome: None,
+        }
+    }
+
+    /// Takes one event and says what is to be done.
+    pub fn handle(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
+        let mut last = self.last_exchange;
+        let mut out = Outbox::new(effects, &mut last);
+        match event {
+            Event::Line(line) => self.line(line, now, &mut out),
+            Event::Eof => self.eof(now, &mut out),
+            Event::HostGone => self.leave(0, now, &mut out),
+            Event::Signal(number) => self.leave(128_u8.saturating_add(number), now, &mut out),
+            Event::Tick => {}
+            Event::Http(exchange, event) => self.http(exchange, event, now, &mut out),
+            Event::Granted(answer) => self.access.granted(answer, now, &mut out),
+            Event::Store(event) => self.access.store(event, now, &mut out),
+            Event::Redirect(event) => self.access.redirect(event, now, &mut out),
+        }
+        self.tick(now, &mut out);
+        self.pump(now, &mut out);
+        self.check_closing(now, &mut out);
+        self.last_exchange = last;
+    }
+
+    /// When [`Event::Tick`] is wanted, as uptime.
+    pub fn deadline(&self, now: Moment) -> Option<Duration> {
+        let patience = match self.waits_for_connection() {
+            true => self.queue.front().map(|outgoing| outgoing.since.saturating_add(PATIENCE)),
+            false => None,
+        };
+        [
+            self.access.deadline(now),
+            self.stream.deadline(),
+            self.listen.deadline(),
+            self.phase.deadline(),
+            self.closing.as_ref().map(Closing::deadline),
+            patience,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether another line of the host may be read.
+    pub fn accepts_lines(&self) -> bool {
+        self.queue.has_room()
+    }
+
+    /// The failure that the conversation ended with, if it did.
+    pub fn outcome(&self) -> Option<&Failure> {
+        self.outcome.as_ref()
+    }
+
+    fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.access.tick(now, out);
+        self.tick_streams(now, out);
+        if self.phase.deadline().is_some_and(|deadline| now.reached(deadline)) {
+            // A server that never acknowledges `initialized` must not hold everything up.
+            self.ready(now, out);
+        }
+        while self.waits_for_connection()
+            && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
+        {
+            let failure = self.evidence.clone().unwrap_or(Failure::Lost);
+            if let Some(outgoing) = self.queue.remove(0) {
+                self.drop_outgoing(&outgoing, &failure, out);
+            }
+        }
+    }
+
+    fn http(&mut self, id: ExchangeId, event: HttpEvent, now: Moment, out: &mut Outbox<'_>) {
+        if self.access.http(id, &event, now, out) {
+            return;
+        }
+        let open = matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_));
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        match exchange {
+            Exchange::Post(outgoing, generation) => {
+                let kept = self.post(id, outgoing, generation, event, now, out);
+                if let (true, Some(outgoing)) = (open, kept) {
+                    self.exchanges.insert(id, Exchange::Post(outgoing, generation));
+                }
+            }
+            Exchange::Listen(generation) => {
+                if self.listening(id, generation, event, now, out) {
+                    self.exchanges.insert(id, Exchange::Listen(generation));
+                }
+            }
+            Exchange::Stream(generation) => {
+                if self.streaming(id, generation, event, now, out) {
+                    self.exchanges.insert(id, Exchange::Stream(generation));
+                }
+            }
+            Exchange::Goodbye if open => out.push(Effect::Abort(id)),
+            Exchange::Goodbye => {}
+        }
+    }
+
+    /// Gives up on a message: each of its requests gets this failure as its answer.
+    fn drop_outgoing(&mut self, outgoing: &Outgoing, failure: &Failure, out: &mut Outbox<'_>) {
+        for id in outgoing.kind.ids() {
+            self.fail(id, failure, out);
+        }
+        match outgoing.kind {
+            Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
+                self.phase = Phase::Lost;
+                out.tell(Notice::Failed(Box::new(failure.clone())));
+            }
+            _ if outgoing.kind.ids().is_empty() && self.outcome.as_ref() != Some(failure) => {
+                out.tell(Notice::Failed(Box::new(failure.clone())));
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers one request with a failure, if it still waits.
+    fn fail(&mut self, id: &Id, failure: &Failure, out: &mut Outbox<'_>) {
+        let Some(pending) = self.pending.remove(id) else { return };
+        if pending.initialize {
+            self.phase = Phase::Fresh;
+        }
+        // A failure that meets many requests is told once.
+        if self.outcome.as_ref() != Some(failure) {
+            out.tell(Notice::Failed(Box::new(failure.clone())));
+        }
+        self.outcome = Some(failure.clone());
+        out.push(Effect::Fail(Some(id.clone()), Box::new(failure.clone())));
+    }
+
+    /// Gives up on everything that waits to be sent.
+    fn fail_queue(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+        for outgoing in self.queue.take() {
+            self.drop_outgoing(&outgoing, failure, out);
+        }
+    }
+
+    /// The gateway's origin, for people.
+    fn origin(&self) -> String {
+        self.carrier.server().origin().ascii_serialization()
+    }
+
+    fn server(&self) -> &Url {
+        self.carrier.server()
+    }
+}
+
+#[cfg(test)]
+mod tests;

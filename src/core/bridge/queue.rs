@@ -1,0 +1,65 @@
+//! The host's messages that wait, and how much memory they hold.
+
+use std::collections::VecDeque;
+
+use super::{Kind, Outgoing};
+
+/// How many bytes may wait here before stdin is not read any more: one message of the largest
+/// size, and then some. It is a limit on bytes, not on messages, so that the end of stdin is seen
+/// behind any number of small ones.
+const MAX_BYTES: usize = 80 << 20;
+
+/// Messages in the order in which they are to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    items: VecDeque<Outgoing>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes < MAX_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn front(&self) -> Option<&Outgoing> {
+        self.items.front()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Outgoing> {
+        self.items.iter()
+    }
+
+    pub(super) fn push_back(&mut self, outgoing: Outgoing) {
+        self.bytes += outgoing.bytes.len();
+        self.items.push_back(outgoing);
+    }
+
+    pub(super) fn push_front(&mut self, outgoing: Outgoing) {
+        self.bytes += outgoing.bytes.len();
+        self.items.push_front(outgoing);
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Option<Outgoing> {
+        let outgoing = self.items.remove(index)?;
+        self.bytes -= outgoing.bytes.len();
+        Some(outgoing)
+    }
+
+    /// Drops our own handshake, if it waits.
+    pub(super) fn drop_replay(&mut self) {
+        self.items.retain(|outgoing| {
+            !matches!(outgoing.kind, Kind::ReplayInitialize(_) | Kind::ReplayInitialized)
+        });
+        self.bytes = self.items.iter().map(|outgoing| outgoing.bytes.len()).sum();
+    }
+
+    /// Takes everything.
+    pub(super) fn take(&mut self) -> VecDeque<Outgoing> {
+        self.bytes = 0;
+        std::mem::take(&mut self.items)
+    }
+}

@@ -1,0 +1,301 @@
+//! What comes back for a message of the host.
+
+use bytes::Bytes;
+
+use super::{Bridge, Kind, Outgoing, Phase};
+use crate::core::event::{ExchangeId, Head, HttpEvent, HttpFailure};
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::{Frame, Message, read};
+use crate::core::link::{Transport, is_transport_evidence, session_id};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// How often one message is sent again after a 401: once with renewed tokens, once after a
+/// sign-in.
+const MAX_REFUSED: u8 = 3;
+
+impl Bridge {
+    /// Takes what came back for a POST; returns the message if more is to come.
+    pub(super) fn post(
+        &mut self,
+        id: ExchangeId,
+        outgoing: Outgoing,
+        generation: Option<u64>,
+        event: HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> Option<Outgoing> {
+        match event {
+            HttpEvent::Opened(head) => {
+                self.accepted(&outgoing, &head, now, out);
+                Some(outgoing)
+            }
+            HttpEvent::Message(event) => {
+                if !event.data.is_empty() && event.name.as_deref().is_none_or(|n| n == "message") {
+                    self.deliver(event.data, now, out);
+                }
+                Some(outgoing)
+            }
+            HttpEvent::Ended => {
+                self.unanswered(id, &outgoing, &Failure::Lost, out);
+                None
+            }
+            HttpEvent::Failed(failure) => {
+                let failure = self.failed(&failure);
+                self.undelivered(id, &outgoing, &failure, now, out);
+                None
+            }
+            HttpEvent::Answered(head, body) => {
+                self.answered(id, outgoing, generation, &head, body, now, out);
+                None
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call: the exchange and its answer")]
+    fn answered(
+        &mut self,
+        id: ExchangeId,
+        outgoing: Outgoing,
+        generation: Option<u64>,
+        head: &Head,
+        body: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        match head.status {
+            200..=299 => {
+                self.accepted(&outgoing, head, now, out);
+                self.body(id, &outgoing, head, body, now, out);
+            }
+            401 => self.challenged(id, outgoing, generation, head, now, out),
+            404 if self.carrier.session.is_some() || self.transport == Transport::Sse => {
+                self.session_gone(id, outgoing, head, &body, now, out);
+            }
+            status => {
+                if answers(&body, &outgoing) {
+                    self.deliver(body.clone(), now, out);
+                } else if is_transport_evidence(status) && self.switch(status, &body, out) {
+                    self.send_again(outgoing);
+                    return;
+                }
+                let failure = self.refusal(head, &body);
+                self.undelivered(id, &outgoing, &failure, now, out);
+            }
+        }
+    }
+
+    /// The gateway took the message.
+    fn accepted(&mut self, outgoing: &Outgoing, head: &Head, now: Moment, out: &mut Outbox<'_>) {
+        self.access.accepted();
+        self.settle_transport();
+        match outgoing.kind {
+            Kind::Initialize(_) | Kind::ReplayInitialize(_)
+                if self.transport == Transport::Http =>
+            {
+                self.carrier.session = session_id(&head.headers);
+            }
+            Kind::Initialized if matches!(self.phase, Phase::Announcing(_)) => self.ready(now, out),
+            Kind::ReplayInitialized if matches!(self.phase, Phase::ReplayAnnouncing(_)) => {
+                self.ready(now, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn body(
+        &mut self,
+        id: ExchangeId,
+        outgoing: &Outgoing,
+        head: &Head,
+        body: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let text = body.trim_ascii();
+        let json = matches!(text.first(), Some(b'{' | b'['));
+        if json {
+            self.deliver(body.slice_ref(text), now, out);
+        }
+        // Over HTTP+SSE the answer comes on the stream.
+        if self.transport == Transport::Http {
+            let got = match (text.is_empty(), json) {
+                (true, _) => format!("HTTP {} without a body", head.status),
+                (_, true) => "another message than the answer".to_owned(),
+                _ => format!("HTTP {} with `{}`", head.status, head.media_type()),
+            };
+            let expected = "a JSON-RPC message or an event stream";
+            self.unanswered(id, outgoing, &Failure::Misbehaved { got, expected }, out);
+        }
+    }
+
+    /// 401: the same message again, once there is another credential.
+    fn challenged(
+        &mut self,
+        id: ExchangeId,
+        outgoing: Outgoing,
+        generation: Option<u64>,
+        head: &Head,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if self.access.is_static() {
+            let failure = self.credential_refused(head.status);
+            self.undelivered(id, &outgoing, &failure, now, out);
+            return;
+        }
+        if outgoing.refused >= MAX_REFUSED {
+            let failure = SignInFailure::FreshTokenRefused.into();
+            self.undelivered(id, &outgoing, &failure, now, out);
+            return;
+        }
+        let challenge = Challenge::from_headers(&head.headers);
+        self.access.challenged(challenge, generation, now, out);
+        self.send_again(outgoing);
+    }
+
+    /// 404 to a message of a session: the gateway has forgotten it, and has run nothing.
+    fn session_gone(
+        &mut self,
+        id: ExchangeId,
+        outgoing: Outgoing,
+        head: &Head,
+        body: &Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if outgoing.refused >= MAX_REFUSED || matches!(outgoing.kind, Kind::ReplayInitialize(_)) {
+            let failure = self.refusal(head, body);
+            self.undelivered(id, &outgoing, &failure, now, out);
+            return;
+        }
+        out.detail("the gateway has forgotten the session; beginning a new one");
+        if self.transport == Transport::Sse {
+            self.restart_stream(now, out);
+        }
+        let own = matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized);
+        let known =
+            matches!(self.phase, Phase::Lost | Phase::Replaying | Phase::ReplayAnnouncing(_));
+        if !own {
+            self.send_again(outgoing);
+        }
+        if !known || own {
+            self.close_listen(out);
+            self.session_lost(now);
+        }
+    }
+
+    /// The exchange is over: what it should have answered and did not gets this failure.
+    fn unanswered(
+        &mut self,
+        id: ExchangeId,
+        outgoing: &Outgoing,
+        failure: &Failure,
+        out: &mut Outbox<'_>,
+    ) {
+        for request in outgoing.kind.ids() {
+            if self.pending.get(request).is_some_and(|pending| pending.exchange == Some(id)) {
+                self.fail(request, failure, out);
+            }
+        }
+        if matches!(outgoing.kind, Kind::ReplayInitialize(_)) && self.phase == Phase::Replaying {
+            self.drop_outgoing(outgoing, failure, out);
+        }
+    }
+
+    /// The message got no good answer: whatever it was, it is over.
+    fn undelivered(
+        &mut self,
+        id: ExchangeId,
+        outgoing: &Outgoing,
+        failure: &Failure,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let stale = |pending: &super::Pending| pending.exchange.is_none_or(|open| open == id);
+        let ids: Vec<_> = outgoing.kind.ids().iter().collect();
+        for request in ids {
+            if self.pending.get(request).is_some_and(stale) {
+                self.fail(request, failure, out);
+            }
+        }
+        match outgoing.kind {
+            // The server may do without it; the host must not wait for ever.
+            Kind::Initialized => self.ready(now, out),
+            Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
+                self.drop_outgoing(outgoing, failure, out);
+            }
+            Kind::Notification | Kind::Response => self.drop_outgoing(outgoing, failure, out),
+            _ => {}
+        }
+    }
+
+    /// What a network failure means for a request.
+    pub(super) fn failed(&self, failure: &HttpFailure) -> Failure {
+        use crate::core::event::{Delivery, FailureKind};
+        match (failure.delivery, failure.kind) {
+            (_, FailureKind::TooLarge | FailureKind::Malformed) => Failure::Misbehaved {
+                got: failure.cause.clone(),
+                expected: "a JSON-RPC message or an event stream",
+            },
+            (Delivery::Unknown, FailureKind::Network) => Failure::Lost,
+            _ => Failure::Unreachable { server: self.origin(), cause: failure.cause.clone() },
+        }
+    }
+
+    /// What an HTTP status means for a request.
+    pub(super) fn refusal(&self, head: &Head, body: &Bytes) -> Failure {
+        let status = head.status;
+        match status {
+            401 if self.access.is_static() => self.credential_refused(status),
+            403 if self.access.is_static() && Challenge::from_headers(&head.headers).is_none() => {
+                Failure::Forbidden { status, reason: reason(body) }
+            }
+            403 => {
+                let challenge = Challenge::from_headers(&head.headers).unwrap_or_default();
+                let said = challenge.error_description.or(challenge.error);
+                Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
+            }
+            300..=399 => Failure::Misbehaved {
+                got: format!(
+                    "HTTP {status}, a redirect to `{}`",
+                    head.header("location").unwrap_or("nowhere")
+                ),
+                expected: "an answer at the configured URL",
+            },
+            _ => {
+                let said = reason(body).map(|text| format!(": {text}")).unwrap_or_default();
+                Failure::Misbehaved {
+                    got: format!("HTTP {status}{said}"),
+                    expected: "an MCP message",
+                }
+            }
+        }
+    }
+
+    pub(super) fn credential_refused(&self, status: u16) -> Failure {
+        Failure::CredentialRefused { status, headers: self.header_names.clone() }
+    }
+}
+
+/// Whether a body is a JSON-RPC answer to one of the message's requests.
+fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
+    matches!(
+        read(body.trim_ascii()),
+        Ok(Frame::Single(Message::Response { id: Some(id), .. }))
+            if outgoing.kind.ids().contains(&id)
+    )
+}
+
+/// The beginning of a text body, for people.
+fn reason(body: &[u8]) -> Option<String> {
+    /// Longer bodies are pages, not reasons.
+    const LONGEST: usize = 200;
+    let text = std::str::from_utf8(body).ok()?.trim();
+    if text.is_empty() || text.starts_with('<') {
+        return None;
+    }
+    Some(text.chars().take(LONGEST).collect())
+}

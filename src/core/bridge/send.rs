@@ -1,0 +1,104 @@
+//! What goes to the gateway, and when.
+
+use super::{Bridge, Exchange, Kind, MAX_IN_FLIGHT, Outgoing};
+use crate::core::link::Transport;
+use crate::core::oauth::access::Readiness;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+use crate::secret::Secret;
+
+impl Bridge {
+    /// Sends what may be sent.
+    pub(super) fn pump(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        while let Some(index) = self.next_index() {
+            let token = match self.access.readiness(now, out) {
+                Readiness::Ready(token) => token,
+                Readiness::Wait => return,
+                Readiness::Refused(failure) => {
+                    if let Some(outgoing) = self.queue.remove(index) {
+                        self.drop_outgoing(&outgoing, &failure.into(), out);
+                    }
+                    continue;
+                }
+            };
+            if self.exchanges.len() >= MAX_IN_FLIGHT {
+                return;
+            }
+            let url = match self.transport {
+                Transport::Http => self.server().clone(),
+                Transport::Sse => match self.endpoint(token.as_ref(), now, out) {
+                    Some(endpoint) => endpoint,
+                    None => return,
+                },
+            };
+            let Some(outgoing) = self.queue.remove(index) else { return };
+            if matches!(outgoing.kind, Kind::Initialize(_) | Kind::ReplayInitialize(_)) {
+                // A new session: nothing of an old one goes with it.
+                self.carrier.session = None;
+                self.carrier.version = None;
+            }
+            let request = self.carrier.post(&url, token.as_ref(), outgoing.bytes.clone());
+            self.send(outgoing, request, out, now);
+        }
+    }
+
+    /// Which message is next: the first that the handshake lets pass. Only an answer to the
+    /// server may overtake, and only while the handshake holds up everything else.
+    fn next_index(&self) -> Option<usize> {
+        let front = self.queue.front()?;
+        if self.phase.lets_pass(&front.kind) {
+            return Some(0);
+        }
+        self.queue.iter().position(|outgoing| {
+            outgoing.kind == Kind::Response && self.phase.lets_pass(&outgoing.kind)
+        })
+    }
+
+    fn send(
+        &mut self,
+        outgoing: Outgoing,
+        request: crate::core::event::Request,
+        out: &mut Outbox<'_>,
+        now: Moment,
+    ) {
+        self.remember(&outgoing);
+        self.sent(&outgoing.kind, now);
+        let exchange = out.start(request);
+        let answered_here = self.transport == Transport::Http;
+        for id in outgoing.kind.ids() {
+            if let Some(pending) = self.pending.get_mut(id) {
+                pending.exchange = answered_here.then_some(exchange);
+            }
+        }
+        let generation = self.access.generation();
+        self.exchanges.insert(exchange, Exchange::Post(outgoing, generation));
+    }
+
+    /// Puts a message back to be sent again: it was refused before anything ran.
+    pub(super) fn send_again(&mut self, mut outgoing: Outgoing) {
+        outgoing.refused = outgoing.refused.saturating_add(1);
+        for id in outgoing.kind.ids() {
+            if let Some(pending) = self.pending.get_mut(id) {
+                pending.exchange = None;
+            }
+        }
+        match outgoing.kind {
+            Kind::Initialize(_) => self.phase = super::Phase::Fresh,
+            Kind::Initialized => self.phase = super::Phase::Answered,
+            _ => {}
+        }
+        self.queue.push_front(outgoing);
+    }
+
+    /// The token of the moment, for requests that have no place in the queue.
+    pub(super) fn token_now(
+        &mut self,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> Option<Option<Secret>> {
+        match self.access.readiness(now, out) {
+            Readiness::Ready(token) => Some(token),
+            Readiness::Wait | Readiness::Refused(_) => None,
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The two long streams: the one that HTTP+SSE lives on, and the one that Streamable HTTP offers.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{Bridge, Exchange, Phase};
+use crate::core::backoff::HEALTHY_AFTER;
+use crate::core::event::{Effect, ExchangeId, Expect, Head, HttpEvent, Notice, StreamEvent};
+use crate::core::failure::Failure;
+use crate::core::link::{Transport, is_transport_evidence, message_endpoint};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+use crate::secret::Secret;
+
+/// How long the `endpoint` event may take: a proxy that buffers the stream holds it back for ever.
+const ENDPOINT_WAIT: Duration = Duration::from_secs(15);
+
+/// The stream of HTTP+SSE.
+#[derive(Debug, Default)]
+pub(super) enum Stream {
+    #[default]
+    Closed,
+    /// Not before this moment.
+    Waiting(Duration),
+    /// Until this moment.
+    Opening(ExchangeId, Duration),
+    Open {
+        exchange: ExchangeId,
+        endpoint: Box<Url>,
+        since: Duration,
+    },
+}
+
+impl Stream {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(deadline) | Self::Opening(_, deadline) => Some(*deadline),
+            Self::Closed | Self::Open { .. } => None,
+        }
+    }
+
+    fn exchange(&self) -> Option<ExchangeId> {
+        match self {
+            Self::Opening(exchange, _) | Self::Open { exchange, .. } => Some(*exchange),
+            Self::Closed | Self::Waiting(_) => None,
+        }
+    }
+}
+
+/// The standalone stream of Streamable HTTP.
+#[derive(Debug, Default)]
+pub(super) enum Listen {
+    /// Not wanted, or not offered.
+    #[default]
+    None,
+    Waiting(Duration),
+    Open(ExchangeId, Duration),
+}
+
+impl Listen {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(deadline) => Some(*deadline),
+            Self::None | Self::Open(..) => None,
+        }
+    }
+}
+
+impl Bridge {
+    /// Where HTTP+SSE messages go; opens the stream if there is none.
+    pub(super) fn endpoint(
+        &mut self,
+        token: Option<&Secret>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> Option<Url> {
+        match &self.stream {
+            Stream::Open { endpoint, .. } => return Some((**endpoint).clone()),
+            Stream::Opening(..) => return None,
+            Stream::Waiting(until) if !now.reached(*until) => return None,
+            Stream::Waiting(_) | Stream::Closed => {}
+        }
+        let exchange = out.start(self.carrier.stream(token, Expect::EndpointStream));
+        self.exchanges.insert(exchange, Exchange::Stream(self.access.generation()));
+        self.stream = Stream::Opening(exchange, now.after(ENDPOINT_WAIT));
+        None
+    }
+
+    /// Whether messages wait for a connection that was there before.
+    pub(super) fn waits_for_connection(&self) -> bool {
+        self.transport == Transport::Sse
+            && self.reached
+            && matches!(self.stream, Stream::Waiting(_) | Stream::Opening(..))
+    }
+
+    /// What came on the HTTP+SSE stream; `true` if more is to come.
+    pub(super) fn streaming(
+        &mut self,
+        id: ExchangeId,
+        generation: Option<u64>,
+        event: HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        if self.stream.exchange() != Some(id) {
+            out.push(Effect::Abort(id));
+            return false;
+        }
+        match event {
+            HttpEvent::Opened(_) => true,
+            HttpEvent::Message(event) => self.stream_event(id, event, now, out),
+            HttpEvent::Ended => {
+                let cause = "the gateway closed the stream".to_owned();
+                self.stream_lost(Failure::Lost, cause, now, out);
+                false
+            }
+            HttpEvent::Failed(failure) => {
+                let cause = failure.cause.clone();
+                let failure = self.failed(&failure);
+                self.stream_lost(failure, cause, now, out);
+                false
+            }
+            HttpEvent::Answered(head, body) => {
+                self.no_stream(generation, &head, &body, now, out);
+                false
+            }
+        }
+    }
+
+    fn stream_event(
+        &mut self,
+        id: ExchangeId,
+        event: StreamEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        let name = event.name.as_deref().unwrap_or("message");
+        match (&self.stream, name) {
+            (Stream::Opening(..), "endpoint") => {
+                let data = String::from_utf8_lossy(&event.data);
+                match message_endpoint(self.server(), &data) {
+                    Ok(endpoint) => self.stream_open(id, endpoint, now),
+                    Err(got) => {
+                        out.push(Effect::Abort(id));
+                        let expected = "an `endpoint` on the gateway's own origin";
+                        let failure = Failure::Misbehaved { got, expected };
+                        self.stream = Stream::Closed;
+                        self.fail_queue(&failure, out);
+                        return false;
+                    }
+                }
+            }
+            (Stream::Open { .. }, "message") if !event.data.is_empty() => {
+                self.deliver(event.data, now, out);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn stream_open(&mut self, exchange: ExchangeId, endpoint: Url, now: Moment) {
+        self.access.accepted();
+        let endpoint = Box::new(endpoint);
+        self.stream = Stream::Open { exchange, endpoint, since: now.uptime };
+        self.settle_transport();
+        if !matches!(self.phase, Phase::Fresh | Phase::Lost) {
+            self.session_lost(now);
+        }
+    }
+
+    /// The stream is gone, and with it the session and every answer that was to come on it.
+    fn stream_lost(&mut self, failure: Failure, cause: String, now: Moment, out: &mut Outbox<'_>) {
+        let healthy = match &self.stream {
+            Stream::Open { since, .. } => now.reached(since.saturating_add(HEALTHY_AFTER)),
+            _ => false,
+        };
+        let opened = matches!(self.stream, Stream::Open { .. });
+        if healthy {
+            self.backoff.reset();
+        }
+        let lost: Vec<_> = self.pending.keys().filter(|id| !self.is_queued(id)).cloned().collect();
+        for id in lost {
+            self.fail(&id, &Failure::Lost, out);
+        }
+        if opened {
+            self.session_lost(now);
+        }
+        if !self.reached {
+            // Nothing says that this will ever work: the host learns it at once, and its next
+            // request tries again.
+            self.stream = Stream::Closed;
+            self.fail_queue(&failure, out);
+            self.begin_again();
+            return;
+        }
+        self.evidence = Some(failure);
+        let wait = self.backoff.next_wait();
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        out.tell(Notice::Reconnect { cause, wait_ms });
+        self.stream = Stream::Waiting(now.after(wait));
+    }
+
+    fn is_queued(&self, id: &crate::core::jsonrpc::Id) -> bool {
+        self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id))
+    }
+
+    /// The GET was answered without a stream.
+    fn no_stream(
+        &mut self,
+        generation: Option<u64>,
+        head: &Head,
+        body: &bytes::Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        self.stream = Stream::Closed;
+        let status = head.status;
+        if status == 401 && !self.access.is_static() {
+            let challenge = Challenge::from_headers(&head.headers);
+            self.access.challenged(challenge, generation, now, out);
+            return;
+        }
+        let other_type = (200..300).contains(&status);
+        if (is_transport_evidence(status) || other_type) && self.switch(status, body, out) {
+            return;
+        }
+        let failure = match status {
+            200..=299 => Failure::Misbehaved {
+                got: format!("HTTP {status} with `{}`", head.media_type()),
+                expected: "an event stream",
+            },
+            _ => self.refusal(head, body),
+        };
+        let temporary = matches!(status, 429 | 500..=599);
+        if self.reached && temporary {
+            self.stream_lost(failure, format!("HTTP {status}"), now, out);
+            return;
+        }
+        let failure = self.evidence.take().unwrap_or(failure);
+        self.fail_queue(&failure, out);
+        self.begin_again();
+    }
+
+    /// Drops the stream and opens another one with the next message.
+    pub(super) fn restart_stream(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if let Some(exchange) = self.stream.exchange() {
+            self.exchanges.remove(&exchange);
+            out.push(Effect::Abort(exchange));
+        }
+        self.stream = Stream::Waiting(now.uptime);
+    }
+
+    /// The other transport, if this one may still be the wrong one.
+    pub(super) fn switch(
+        &mut self,
+        status: u16,
+        body: &bytes::Bytes,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        let Some(other) = self.alternative.take() else { return false };
+        let head = Head { status, headers: http::HeaderMap::new() };
+        self.evidence = Some(self.refusal(&head, body));
+        out.detail(format!(
+            "HTTP {status}: not {}, trying {}",
+            self.transport.name(),
+            other.name()
+        ));
+        self.transport = other;
+        true
+    }
+
+    /// This transport is the right one.
+    pub(super) fn settle_transport(&mut self) {
+        self.alternative = None;
+        self.evidence = None;
+        self.reached = true;
+    }
+
+    /// Neither transport worked: the next message starts from the beginning.
+    fn begin_again(&mut self) {
+        (self.transport, self.alternative) = self.order;
+        self.evidence = None;
+    }
+
+    /// Opens the standalone stream.
+    pub(super) fn open_listen(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if matches!(self.listen, Listen::Open(..)) || self.closing.is_some() {
+            return;
+        }
+        let Some(token) = self.token_now(now, out) else {
+            self.listen = Listen::Waiting(now.after(Duration::from_secs(1)));
+            return;
+        };
+        let exchange = out.start(self.carrier.stream(token.as_ref(), Expect::Stream));
+        self.exchanges.insert(exchange, Exchange::Listen(self.access.generation()));
+        self.listen = Listen::Open(exchange, now.uptime);
+    }
+
+    pub(super) fn close_listen(&mut self, out: &mut Outbox<'_>) {
+        if let Listen::Open(exchange, _) = self.listen {
+            self.exchanges.remove(&exchange);
+            out.push(Effect::Abort(exchange));
+        }
+        self.listen = Listen::None;
+    }
+
+    /// What came on the standalone stream; `true` if more is to come.
+    pub(super) fn listening(
+        &mut self,
+        id: ExchangeId,
+        generation: Option<u64>,
+        event: HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        let Listen::Open(exchange, since) = self.listen else { return false };
+        if exchange != id {
+            return false;
+        }
+        match event {
+            HttpEvent::Opened(_) => return true,
+            HttpEvent::Message(event) => {
+                if !event.data.is_empty() && event.name.as_deref().is_none_or(|n| n == "message") {
+                    self.deliver(event.data, now, out);
+                }
+                return true;
+            }
+            HttpEvent::Answered(head, _) if head.status == 401 && !self.access.is_static() => {
+                let challenge = Challenge::from_headers(&head.headers);
+                self.access.challenged(challenge, generation, now, out);
+            }
+            // No stream is offered; that is the server's right.
+            HttpEvent::Answered(head, _) if !matches!(head.status, 429 | 500 | 502..=599) => {
+                out.detail(format!("no standalone stream: HTTP {}", head.status));
+                self.listen = Listen::None;
+                return false;
+            }
+            HttpEvent::Answered(..) | HttpEvent::Ended | HttpEvent::Failed(_) => {
+                if now.reached(since.saturating_add(HEALTHY_AFTER)) {
+                    self.backoff.reset();
+                }
+            }
+        }
+        self.listen = Listen::Waiting(now.after(self.backoff.next_wait()));
+        false
+    }
+
+    /// Opens what is due.
+    pub(super) fn tick_streams(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if let Listen::Waiting(until) = self.listen
+            && now.reached(until)
+        {
+            self.listen = Listen::None;
+            if self.phase == Phase::Ready {
+                self.open_listen(now, out);
+            }
+        }
+        match self.stream {
+            Stream::Waiting(until) if now.reached(until) && self.transport == Transport::Sse => {
+                // A server that was there before is looked for even if nobody asks just now.
+                if let Some(token) = self.token_now(now, out) {
+                    self.endpoint(token.as_ref(), now, out);
+                } else {
+                    self.stream = Stream::Closed;
+                }
+            }
+            Stream::Opening(exchange, until) if now.reached(until) => {
+                self.exchanges.remove(&exchange);
+                out.push(Effect::Abort(exchange));
+                self.endpoint_missing(now, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The stream is open and says nothing.
+    fn endpoint_missing(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        let seconds = ENDPOINT_WAIT.as_secs();
+        if let Some(other) = self.alternative.take() {
+            out.detail("no `endpoint` event; trying the other transport");
+            self.stream = Stream::Closed;
+            self.evidence = Some(Failure::TimedOut { seconds });
+            self.transport = other;
+            return;
+        }
+        out.tell(Notice::Warning(
+            "the stream is open but silent; a proxy may be holding it back".to_owned(),
+        ));
+        self.stream_lost(Failure::TimedOut { seconds }, "no `endpoint` event".to_owned(), now, out);
+    }
+}

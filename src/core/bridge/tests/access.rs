@@ -1,0 +1,218 @@
+//! Credentials: refused, renewed, expired.
+
+use super::*;
+
+fn record(generation: u64, access: &str, expires_in: u64) -> Box<Record> {
+    Box::new(Record {
+        version: 1,
+        generation,
+        server: "https://mcp.example/mcp".to_owned(),
+        issuer: "https://mcp.example".to_owned(),
+        token_endpoint: "https://mcp.example/token".to_owned(),
+        client: Registration {
+            id: "c".to_owned(),
+            secret: None,
+            auth_method: None,
+            redirect_uri: "http://127.0.0.1:4177/oauth/callback".to_owned(),
+            secret_expires_at: None,
+        },
+        resource: None,
+        tokens: Some(Tokens {
+            access: Secret::new(access.to_owned()),
+            refresh: Some(Secret::new("rt".to_owned())),
+            scope: None,
+            obtained_at: 1_000_000,
+            expires_at: Some(1_000_000 + expires_in),
+        }),
+    })
+}
+
+impl World {
+    fn oauth() -> Self {
+        Self::new(TransportChoice::HttpFirst, AccessMode::OAuth)
+    }
+
+    /// With a stored sign-in, past the handshake; three exchanges are used.
+    fn signed_in(expires_in: u64) -> Self {
+        let mut world = Self::oauth();
+        world.line(INITIALIZE).loaded(Some(record(1, "at1", expires_in)));
+        world.answer(1, 200, RESULT).line(INITIALIZED).answer(2, 202, "").answer(3, 405, "");
+        world.seen();
+        world
+    }
+
+    fn loaded(&mut self, record: Option<Box<Record>>) -> &mut Self {
+        self.event(Event::Store(StoreEvent::Loaded(record, None)))
+    }
+
+    fn locked(&mut self, record: Option<Box<Record>>) -> &mut Self {
+        self.event(Event::Store(StoreEvent::Locked(record)))
+    }
+
+    fn saved(&mut self, generation: u64) -> &mut Self {
+        self.event(Event::Store(StoreEvent::Saved { generation, warning: None }))
+    }
+
+    fn granted(&mut self, access: &str) -> &mut Self {
+        self.event(Event::Granted(Box::new(Ok(Granted {
+            access: Secret::new(access.to_owned()),
+            refresh: Some(Secret::new("rt2".to_owned())),
+            expires_in: Some(3600),
+            scope: None,
+        }))))
+    }
+
+    fn grant_refused(&mut self, failure: GrantFailure) -> &mut Self {
+        self.event(Event::Granted(Box::new(Err(failure))))
+    }
+}
+
+const POST: &str = "POST /mcp version=2025-06-18 auth=Bearer";
+
+#[test]
+fn a_refused_key_is_told_and_opens_no_browser() {
+    let mut world = World::http();
+    world.line(INITIALIZE).answer(1, 401, "").event(Event::Eof).check(&[
+        "#1 POST /mcp initialize",
+        "host < error 0 -31003",
+        "exit 4",
+    ]);
+    let mut world = World::sse();
+    world.line(INITIALIZE).answer(1, 401, "").event(Event::Eof).check(&[
+        "#1 GET /sse",
+        "host < error 0 -31003",
+        "exit 4",
+    ]);
+}
+
+#[test]
+fn a_refused_key_holds_nothing_up() {
+    let mut world = World::http();
+    world.lines(&[INITIALIZE, INITIALIZED, LIST]).answer(1, 401, "").answer(2, 401, "");
+    world.answer(3, 401, "").answer(4, 401, "");
+    let seen = world.seen();
+    assert!(seen.contains(&"host < error 1 -31003".to_owned()), "{seen:?}");
+}
+
+#[test]
+fn a_stored_sign_in_is_used_without_a_question() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).check(&["load"]);
+    world.loaded(Some(record(1, "at1", 3600))).check(&["#1 POST /mcp auth=Bearer at1 initialize"]);
+}
+
+#[test]
+fn without_one_the_gateway_is_asked_first() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).check(&["load", "#1 POST /mcp initialize"]);
+    world
+        .answer_with(1, 401, &[("www-authenticate", "Bearer")], "")
+        .check(&["#2 GET /.well-known/oauth-protected-resource/mcp version=2025-11-25"]);
+}
+
+#[test]
+fn a_refused_token_is_renewed_and_the_request_sent_again() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").check(&[&format!("#4 {POST} at1 tools/list"), "lock"]);
+    world.locked(Some(record(1, "at1", 3600))).check(&["grant"]);
+    world.granted("at2").check(&["save 2"]);
+    // Not before it is stored.
+    world.saved(2).check(&["unlock", &format!("#5 {POST} at2 tools/list")]);
+}
+
+#[test]
+fn many_refused_requests_make_one_refresh() {
+    let mut world = World::signed_in(3600);
+    for id in 1..=20 {
+        world.line(&LIST.replace("\"id\":1", &format!("\"id\":{id}")));
+    }
+    world.seen();
+    for exchange in 4..24 {
+        world.answer(exchange, 401, "");
+    }
+    world.check(&["lock"]);
+    world.locked(Some(record(1, "at1", 3600))).granted("at2").saved(2);
+    let seen = world.seen();
+    assert_eq!(seen.iter().filter(|line| line.ends_with("at2 tools/list")).count(), 20);
+    assert_eq!(seen.iter().filter(|line| *line == "grant").count(), 1);
+}
+
+#[test]
+fn a_late_401_of_the_old_token_starts_nothing() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).line(&LIST.replace("\"id\":1", "\"id\":2")).answer(4, 401, "");
+    world.locked(Some(record(1, "at1", 3600))).granted("at2").saved(2).seen();
+    world.answer(5, 401, "").check(&[&format!("#7 {POST} at2 tools/list")]);
+}
+
+#[test]
+fn what_a_sibling_has_renewed_is_used() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").seen();
+    world
+        .locked(Some(record(5, "sibling", 3600)))
+        .check(&["unlock", &format!("#5 {POST} sibling tools/list")]);
+}
+
+#[test]
+fn a_renewed_token_that_is_refused_leads_to_a_sign_in_and_then_to_the_end() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600)));
+    world.granted("at2").saved(2).seen();
+    world
+        .answer(5, 401, "")
+        .check(&["#6 GET /.well-known/oauth-protected-resource/mcp version=2025-11-25"]);
+}
+
+#[test]
+fn tokens_are_renewed_before_they_expire_also_while_nobody_asks() {
+    let mut world = World::signed_in(3600);
+    world.pass(Duration::from_secs(3600 * 7 / 10 - 1)).check(&[]);
+    world.pass(Duration::from_secs(3600 * 2 / 10 + 2)).check(&["lock"]);
+    // What is asked for meanwhile goes out with the old token, which is still good.
+    world.line(LIST).check(&[&format!("#4 {POST} at1 tools/list")]);
+    world.locked(Some(record(1, "at1", 3600))).granted("at2").saved(2);
+    world.check(&["grant", "save 2", "unlock"]);
+}
+
+#[test]
+fn an_expired_token_is_renewed_before_it_is_used() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(Some(record(1, "at1", 5))).check(&["load", "lock"]);
+}
+
+#[test]
+fn an_hour_asleep_makes_one_refresh() {
+    let mut world = World::signed_in(3600);
+    // The monotonic clock has slept too.
+    world.now.unix += 7200;
+    world.line(LIST).line(&LIST.replace("\"id\":1", "\"id\":2")).check(&["lock"]);
+}
+
+#[test]
+fn an_outage_of_the_token_endpoint_keeps_the_tokens_and_opens_no_browser() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
+    world.grant_refused(GrantFailure::Transient("HTTP 503".to_owned()));
+    world.check(&["unlock", "host < error 1 -31002"]);
+    world.pass(Duration::from_secs(5)).line(&LIST.replace("\"id\":1", "\"id\":2"));
+    let seen = world.seen();
+    assert!(seen.iter().all(|line| !line.contains("well-known")), "{seen:?}");
+}
+
+#[test]
+fn closed_stdin_ends_an_open_sign_in() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "").seen();
+    world.event(Event::Eof).check(&["host < error 0 -31002", "stop listening", "exit 4"]);
+}
+
+#[test]
+fn after_a_failed_sign_in_requests_fail_at_once_for_a_minute() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "").seen();
+    world.answer(2, 503, "").check(&["stop listening", "host < error 0 -31002"]);
+    world.line(INITIALIZE).check(&["host < error 0 -31002"]);
+    world.pass(Duration::from_secs(61)).line(INITIALIZE).check(&["#3 POST /mcp initialize"]);
+    let _ = &world.config;
+}

@@ -1,0 +1,326 @@
+//! What can happen, and what can be done about it: two closed lists.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::failure::Failure;
+use super::jsonrpc::Id;
+use super::oauth::grant::{Grant, GrantAnswer};
+use super::oauth::record::Record;
+use crate::config::Verbosity;
+use crate::secret::Secret;
+
+/// One exchange with a server: a request and everything that comes back for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExchangeId(pub u64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The host wrote a line; without its line break.
+    Line(Bytes),
+    /// The host closed stdin.
+    Eof,
+    /// The host is gone: stdout cannot be written any more.
+    HostGone,
+    /// The system asks the process to end; holds the signal's number.
+    Signal(u8),
+    /// The deadline has come.
+    Tick,
+    /// Something came back for an exchange.
+    Http(ExchangeId, HttpEvent),
+    /// The token endpoint answered.
+    Granted(Box<GrantAnswer>),
+    /// The store answered.
+    Store(StoreEvent),
+    /// The redirect listener has news.
+    Redirect(RedirectEvent),
+}
+
+/// What came back for an exchange.
+pub enum HttpEvent {
+    /// A whole answer that is no event stream.
+    Answered(Head, Bytes),
+    /// The head of an event stream; [`HttpEvent::Message`]s follow.
+    Opened(Head),
+    /// One event of the stream.
+    Message(StreamEvent),
+    /// The stream ended in order.
+    Ended,
+    /// No answer, or a broken one.
+    Failed(HttpFailure),
+}
+
+impl fmt::Debug for HttpEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Bodies hold what people say to their tools: only their sizes are printed.
+        match self {
+            Self::Answered(head, body) => {
+                write!(f, "Answered({}, {} bytes)", head.status, body.len())
+            }
+            Self::Opened(head) => write!(f, "Opened({})", head.status),
+            Self::Message(event) => write!(f, "Message({} bytes)", event.data.len()),
+            Self::Ended => f.write_str("Ended"),
+            Self::Failed(failure) => write!(f, "Failed({failure:?})"),
+        }
+    }
+}
+
+/// The head of an answer.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl Head {
+    /// A header's value, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The media type without parameters, in lower case.
+    pub fn media_type(&self) -> String {
+        let value = self.header("content-type").unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// One event of an event stream (WHATWG HTML §9.2.6).
+#[derive(Debug)]
+pub struct StreamEvent {
+    /// The event's name; `None` means `message`.
+    pub name: Option<String>,
+    /// The data; empty where the event had none.
+    pub data: Bytes,
+    /// The id, where the event set one.
+    pub id: Option<String>,
+    /// The reconnection time in milliseconds, where the event set one.
+    pub retry: Option<u64>,
+}
+
+/// Why an exchange brought no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpFailure {
+    /// What the network said, for people.
+    pub cause: String,
+    /// Whether the server may have seen the request.
+    pub delivery: Delivery,
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+}
+
+/// Whether the server may have seen a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It cannot: no byte was written.
+    NotDelivered,
+    /// It may.
+    Unknown,
+}
+
+/// What kind of failure brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The network.
+    Network,
+    /// A time limit.
+    TimedOut,
+    /// A size limit.
+    TooLarge,
+    /// Bytes that are no HTTP, or no event stream.
+    Malformed,
+}
+
+/// What the store says.
+#[derive(Debug)]
+pub enum StoreEvent {
+    /// What is stored, and what a person should know about how it was found.
+    Loaded(Option<Box<Record>>, Option<String>),
+    /// The lock is held, and this is what is stored.
+    Locked(Option<Box<Record>>),
+    /// The lock could not be had.
+    Busy(String),
+    /// The record is written, under this generation.
+    Saved {
+        /// The generation that was written.
+        generation: u64,
+        /// Why it is only in memory, where it is.
+        warning: Option<String>,
+    },
+}
+
+/// What the redirect listener says.
+#[derive(Debug)]
+pub enum RedirectEvent {
+    /// It listens.
+    Bound {
+        /// The port.
+        port: u16,
+        /// Fresh random bytes for this sign-in: PKCE verifier and `state`.
+        entropy: Box<[u8; 64]>,
+    },
+    /// It cannot listen.
+    BindFailed(String),
+    /// The browser could not be opened.
+    OpenFailed(String),
+    /// A browser came back to the redirect URI.
+    Redirected {
+        /// What the answer to the browser will be matched by.
+        id: u64,
+        /// The query: it holds the authorization code.
+        query: Secret,
+    },
+    /// The listener is gone.
+    Gone,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this line to the host.
+    Write(Bytes),
+    /// Answer the host's request with an error.
+    Fail(Option<Id>, Box<Failure>),
+    /// Tell a person, on stderr.
+    Tell(Notice),
+    /// Start an exchange.
+    Http(ExchangeId, Box<Request>),
+    /// Drop an exchange; nothing more may come of it.
+    Abort(ExchangeId),
+    /// Ask the token endpoint.
+    Grant(Box<Grant>),
+    /// Ask the store.
+    Store(StoreCommand),
+    /// Ask the redirect listener.
+    Redirect(RedirectCommand),
+    /// End the process with this status, once what was written is out.
+    Exit(u8),
+}
+
+/// What the store can do for the one server of this process.
+#[derive(Debug)]
+pub enum StoreCommand {
+    /// Read.
+    Load,
+    /// Lock and read; the lock is held until `Unlock`.
+    Lock,
+    /// Write under the lock that is held, or under one of its own where none is.
+    Save(Box<Record>),
+    /// Give the lock back.
+    Unlock,
+}
+
+/// What the redirect listener can do.
+#[derive(Debug)]
+pub enum RedirectCommand {
+    /// Listen on the first of these ports that is free; 0 is any.
+    Bind {
+        /// The ports, in order.
+        ports: Vec<u16>,
+        /// The only path that is answered.
+        path: String,
+        /// The host name in the redirect URI.
+        host: String,
+    },
+    /// Open the browser.
+    Open(Box<Url>),
+    /// Answer the browser.
+    Answer {
+        /// Which redirect.
+        id: u64,
+        /// With which page.
+        page: Page,
+    },
+    /// Stop listening.
+    Close,
+}
+
+/// What the browser shows after the redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The sign-in worked.
+    SignedIn,
+    /// The tab belongs to another sign-in; this one goes on.
+    Stale,
+    /// The person said no.
+    Denied,
+    /// It did not work, and this is what to do.
+    Failed(String),
+}
+
+/// A request to a server.
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The URL.
+    pub url: Url,
+    /// The headers, credentials included.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Option<Bytes>,
+    /// What is expected back.
+    pub expect: Expect,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let query = if self.url.query().is_some() { "?…" } else { "" };
+        let origin = self.url.origin().ascii_serialization();
+        write!(f, "{} {origin}{}{query}", self.method, self.url.path())
+    }
+}
+
+/// What is expected back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// MCP messages: large, slow, perhaps a stream.
+    Messages,
+    /// A stream of Streamable HTTP that may be silent for hours.
+    Stream,
+    /// The stream of HTTP+SSE: its events carry neither ids nor waits that matter.
+    EndpointStream,
+    /// A small document, at once.
+    Document,
+}
+
+/// What a person should know, on stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Connected: with which transport, to which server name and version, if it told.
+    Connected(&'static str, Option<String>),
+    /// A person must sign in here.
+    SignIn(String),
+    /// The browser could not be opened.
+    NoBrowser(String),
+    /// The sign-in worked.
+    SignedIn,
+    /// Something failed; pending requests may get the same as their answer.
+    Failed(Box<Failure>),
+    /// The connection was lost and will be tried again.
+    Reconnect {
+        /// Why.
+        cause: String,
+        /// In how many milliseconds.
+        wait_ms: u64,
+    },
+    /// Something that only matters to someone who looks for a fault.
+    Detail(String),
+    /// Something odd that the program can live with.
+    Warning(String),
+}
+
+impl Notice {
+    /// From which verbosity on a person is told.
+    pub fn verbosity(&self) -> Verbosity {
+        match self {
+            Self::Detail(_) => Verbosity::Debug,
+            _ => Verbosity::Normal,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The two transports, as far as they can be told without a conversation: which to try, what an
+//! answer says about the server, and what every request carries.
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::event::{Expect, Request};
+use crate::config::{Header, TransportChoice};
+use crate::secret::Secret;
+
+/// How messages travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP (MCP 2025-03-26 and later).
+    Http,
+    /// HTTP+SSE (MCP 2024-11-05).
+    Sse,
+}
+
+impl Transport {
+    /// The transport to try first, and the one to fall back to.
+    pub fn order(choice: TransportChoice) -> (Self, Option<Self>) {
+        match choice {
+            TransportChoice::HttpFirst => (Self::Http, Some(Self::Sse)),
+            TransportChoice::HttpOnly => (Self::Http, None),
+            TransportChoice::SseFirst => (Self::Sse, Some(Self::Http)),
+            TransportChoice::SseOnly => (Self::Sse, None),
+        }
+    }
+
+    /// The name that people know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "Streamable HTTP",
+            Self::Sse => "HTTP+SSE",
+        }
+    }
+}
+
+/// Whether a status says that the server does not speak this transport at this URL.
+///
+/// The newer revisions name 400, 404 and 405, the oldest any 4xx. What speaks of credentials, of
+/// load or of time says nothing about the transport.
+pub fn is_transport_evidence(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 401 | 403 | 407 | 408 | 421 | 425 | 429)
+}
+
+/// What every request of one conversation carries.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    server: Url,
+    base: HeaderMap,
+    /// `Mcp-Session-Id`: a secret.
+    pub session: Option<HeaderValue>,
+    /// `MCP-Protocol-Version`.
+    pub version: Option<HeaderValue>,
+}
+
+impl Carrier {
+    /// Requests to `server` with the configured headers. Of two with the same name the last one
+    /// counts, whatever its capitals; what is no header was refused with the command line.
+    pub fn new(server: Url, configured: &[Header]) -> Self {
+        let mut base = HeaderMap::new();
+        base.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("apexmcp-bridge/", env!("CARGO_PKG_VERSION"))),
+        );
+        for header in configured {
+            let name = HeaderName::from_bytes(header.name.as_bytes());
+            let value = HeaderValue::from_bytes(header.value.expose().as_bytes());
+            if let (Ok(name), Ok(mut value)) = (name, value) {
+                value.set_sensitive(true);
+                base.insert(name, value);
+            }
+        }
+        Self { server, base, session: None, version: None }
+    }
+
+    /// The MCP endpoint.
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
+    /// A POST of one message to `url`.
+    pub fn post(&self, url: &Url, token: Option<&Secret>, body: bytes::Bytes) -> Request {
+        let mut headers = self.headers(token);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Request {
+            method: Method::POST,
+            url: url.clone(),
+            headers,
+            body: Some(body),
+            expect: Expect::Messages,
+        }
+    }
+
+    /// A GET of an event stream at the endpoint.
+    pub fn stream(&self, token: Option<&Secret>, expect: Expect) -> Request {
+        let mut headers = self.headers(token);
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        // A middlebox that compresses a stream holds it back.
+        headers.insert("accept-encoding", HeaderValue::from_static("identity"));
+        let url = self.server.clone();
+        Request { method: Method::GET, url, headers, body: None, expect }
+    }
+
+    /// The DELETE that ends a session.
+    pub fn goodbye(&self, token: Option<&Secret>) -> Request {
+        let (url, headers) = (self.server.clone(), self.headers(token));
+        Request { method: Method::DELETE, url, headers, body: None, expect: Expect::Document }
+    }
+
+    /// The names of the configured headers, for people.
+    pub fn names(configured: &[Header]) -> Vec<String> {
+        configured.iter().map(|header| header.name.clone()).collect()
+    }
+
+    fn headers(&self, token: Option<&Secret>) -> HeaderMap {
+        let mut headers = self.base.clone();
+        // A configured Authorization header is the user's own choice.
+        if let Some(token) = token
+            && !headers.contains_key(AUTHORIZATION)
+            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        if let Some(session) = &self.session {
+            headers.insert("mcp-session-id", session.clone());
+        }
+        if let Some(version) = &self.version {
+            headers.insert("mcp-protocol-version", version.clone());
+        }
+        headers
+    }
+}
+
+/// The session id of an answer: visible ASCII only (MCP 2025-11-25, session management).
+pub fn session_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut value = headers.get("mcp-session-id")?.clone();
+    if value.is_empty() || !value.as_bytes().iter().all(|byte| (0x21..=0x7e).contains(byte)) {
+        return None;
+    }
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Where messages are to be sent, from the data of an `endpoint` event (MCP 2024-11-05).
+///
+/// It must stay on the stream's own origin: everything that is sent there carries the credential.
+pub fn message_endpoint(stream: &Url, data: &str) -> Result<Url, String> {
+    let endpoint = stream.join(data.trim()).map_err(|_| format!("`{data}`, which is no URL"))?;
+    if endpoint.origin() != stream.origin() {
+        return Err(format!(
+            "`{}`, which is another origin than `{}`",
+            endpoint.origin().ascii_serialization(),
+            stream.origin().ascii_serialization()
+        ));
+    }
+    Ok(endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_resolved_and_stay_at_home() {
+        let stream = Url::parse("https://mcp.example/mcp/acme/sse?x=1").unwrap();
+        let resolve = |data: &str| message_endpoint(&stream, data).map(String::from);
+        for (data, expected) in [
+            ("/messages?sessionId=a%2Fb", "https://mcp.example/messages?sessionId=a%2Fb"),
+            ("messages", "https://mcp.example/mcp/acme/messages"),
+            ("?sessionId=1", "https://mcp.example/mcp/acme/sse?sessionId=1"),
+            ("https://mcp.example/m", "https://mcp.example/m"),
+            ("https://mcp.example:443/m", "https://mcp.example/m"),
+            ("//mcp.example/m", "https://mcp.example/m"),
+            ("../up", "https://mcp.example/mcp/up"),
+            (" /blank ", "https://mcp.example/blank"),
+        ] {
+            assert_eq!(resolve(data), Ok(expected.to_owned()), "{data}");
+        }
+        for data in [
+            "https://evil.example/m",
+            "//evil.example/m",
+            "http://mcp.example/m",
+            "https://mcp.example:8443/m",
+            "javascript:alert(1)",
+        ] {
+            assert!(resolve(data).is_err(), "{data}");
+        }
+    }
+
+    #[test]
+    fn session_ids_are_visible_ascii() {
+        let read = |value: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("Mcp-Session-Id", HeaderValue::from_bytes(value).unwrap());
+            session_id(&headers).is_some()
+        };
+        assert!(read(b"abc-123"));
+        assert!(!read(b"a b"));
+        assert!(!read(b""));
+        assert!(!read(b"\xc3\xa9"));
+    }
+
+    #[test]
+    fn configured_headers_win_and_are_sent_once() {
+        let header = |name: &str, value: &str| Header {
+            name: name.to_owned(),
+            value: Secret::new(value.to_owned()),
+        };
+        let server = Url::parse("https://mcp.example/mcp").unwrap();
+        let configured = [header("authorization", "one"), header("Authorization", "two")];
+        let carrier = Carrier::new(server.clone(), &configured);
+        let token = Secret::new("token".to_owned());
+        let request = carrier.post(&server, Some(&token), bytes::Bytes::new());
+        let values: Vec<_> = request.headers.get_all(AUTHORIZATION).iter().collect();
+        assert_eq!(values, ["two"]);
+        assert!(!format!("{:?}", request.headers).contains("two"));
+    }
+}

@@ -1,0 +1,511 @@
+//! With which credential a request may be sent now, and what happens when it is refused.
+//!
+//! There is one slot: a second sign-in or a second refresh cannot start while one is under way.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::challenge::Challenge;
+use super::failure::SignInFailure;
+use super::grant::GrantAnswer;
+use super::login::{self, Login};
+use super::record::Record;
+use super::refresh::{self, Outcome, Refresh};
+use crate::config::{AccessMode, LoginOptions};
+use crate::core::backoff::{Backoff, Jitter};
+use crate::core::event::{Delivery, FailureKind, Notice};
+use crate::core::event::{
+    Effect, ExchangeId, Expect, HttpEvent, HttpFailure, RedirectCommand, RedirectEvent, Request,
+    StoreCommand, StoreEvent,
+};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+use crate::secret::Secret;
+
+/// After a failed sign-in, how long requests get the same failure before a new window may open: a
+/// host that retries in a loop must not open one window after the other.
+const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
+/// A token with less life than this is renewed before it is used: it could expire on the way.
+const EXPIRY_MARGIN_SECONDS: u64 = 10;
+
+/// The credential of this process.
+#[derive(Debug)]
+pub struct Access {
+    about: About,
+    state: State,
+    current: Option<Box<Record>>,
+    standing: Standing,
+    /// When the tokens are to be renewed, in seconds since 1970.
+    refresh_at: Option<u64>,
+    jitter: Jitter,
+    backoff: Backoff,
+}
+
+/// What a sign-in will need to know.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The MCP endpoint.
+    pub server: Url,
+    /// The same as the user typed it.
+    pub server_text: String,
+    /// What the user chose.
+    pub options: LoginOptions,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The configured headers are the credential.
+    Static,
+    /// Nobody has asked the store yet.
+    Unread,
+    /// The store was asked.
+    Reading,
+    /// What there is may be used.
+    Idle,
+    Refreshing(Refresh, Why),
+    SigningIn(Box<Login>, Option<ExchangeId>),
+    /// Nothing works before this moment.
+    Refused(SignInFailure, Duration),
+}
+
+/// Why the tokens are being renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    /// Their time is almost up; they may still be used.
+    Early,
+    /// They were refused, or have expired. Holds the challenge for a sign-in that may follow.
+    Needed(Option<Challenge>),
+}
+
+/// How far the current tokens can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The gateway took them, or they come from the store.
+    Known,
+    /// Just renewed; not used yet.
+    Renewed,
+    /// From a sign-in that has just ended; not used yet.
+    SignedIn,
+}
+
+/// Whether a request may be sent now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Yes, with this access token, if there is one.
+    Ready(Option<Secret>),
+    /// Not yet.
+    Wait,
+    /// No.
+    Refused(SignInFailure),
+}
+
+impl Access {
+    /// Nothing is read or asked yet.
+    pub fn new(mode: AccessMode, about: About, seed: u64) -> Self {
+        let state = match mode {
+            AccessMode::Static => State::Static,
+            AccessMode::OAuth => State::Unread,
+        };
+        Self {
+            about,
+            state,
+            current: None,
+            standing: Standing::Known,
+            refresh_at: None,
+            jitter: Jitter::new(seed),
+            backoff: Backoff::new(seed),
+        }
+    }
+
+    /// Whether a person is being waited for.
+    pub fn is_signing_in(&self) -> bool {
+        matches!(self.state, State::SigningIn(..))
+    }
+
+    /// Where a person is expected to sign in.
+    pub fn sign_in_url(&self) -> Option<String> {
+        match &self.state {
+            State::SigningIn(login, _) => login.url().map(Url::to_string),
+            _ => None,
+        }
+    }
+
+    /// Whether the configured headers are the only credential.
+    pub fn is_static(&self) -> bool {
+        matches!(self.state, State::Static)
+    }
+
+    /// Counts the changes of the tokens; a request remembers with which it was sent.
+    pub fn generation(&self) -> Option<u64> {
+        self.current.as_ref().filter(|record| record.tokens.is_some()).map(|r| r.generation)
+    }
+
+    /// Whether a request may be sent now. Asking may set the wheels in motion.
+    pub fn readiness(&mut self, now: Moment, out: &mut Outbox<'_>) -> Readiness {
+        match &self.state {
+            State::Static => Readiness::Ready(None),
+            State::Unread => {
+                self.state = State::Reading;
+                out.push(Effect::Store(StoreCommand::Load));
+                Readiness::Wait
+            }
+            State::Reading | State::SigningIn(..) | State::Refreshing(_, Why::Needed(_)) => {
+                Readiness::Wait
+            }
+            State::Refreshing(_, Why::Early) if self.expired(now) => Readiness::Wait,
+            State::Refused(failure, until) if !now.reached(*until) => {
+                Readiness::Refused(failure.clone())
+            }
+            State::Refused(..) | State::Idle if self.can_refresh() && self.expired(now) => {
+                self.refresh(Why::Needed(None), now, out);
+                Readiness::Wait
+            }
+            State::Refused(..) | State::Idle | State::Refreshing(_, Why::Early) => {
+                if matches!(self.state, State::Refused(..)) {
+                    self.state = State::Idle;
+                }
+                Readiness::Ready(self.token())
+            }
+        }
+    }
+
+    /// A request went through.
+    pub fn accepted(&mut self) {
+        self.standing = Standing::Known;
+    }
+
+    /// A request was refused with 401, sent with the tokens of generation `used`.
+    ///
+    /// First the tokens are renewed; if the new ones are refused too, a person signs in; if even
+    /// those tokens are refused, nothing that this program could do would help.
+    pub fn challenged(
+        &mut self,
+        challenge: Option<Challenge>,
+        used: Option<u64>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let settled = matches!(self.state, State::Idle | State::Refused(..));
+        if !settled || used != self.generation() {
+            // Something is under way already, or newer tokens are there.
+            return;
+        }
+        match self.standing {
+            Standing::SignedIn => {
+                self.standing = Standing::Known;
+                self.refuse(SignInFailure::FreshTokenRefused, now);
+            }
+            Standing::Known if self.can_refresh() => {
+                self.refresh(Why::Needed(challenge), now, out);
+            }
+            Standing::Known | Standing::Renewed => self.sign_in(challenge, now, out),
+        }
+    }
+
+    /// When [`Access::tick`] wants to be called.
+    pub fn deadline(&self, now: Moment) -> Option<Duration> {
+        match &self.state {
+            State::SigningIn(login, _) => login.deadline(),
+            State::Idle => {
+                let wait = self.refresh_at?.saturating_sub(now.unix);
+                Some(now.after(Duration::from_secs(wait)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        match &self.state {
+            State::SigningIn(login, exchange)
+                if login.deadline().is_some_and(|deadline| now.reached(deadline)) =>
+            {
+                out.push(Effect::Redirect(RedirectCommand::Close));
+                if let Some(exchange) = exchange {
+                    out.push(Effect::Abort(*exchange));
+                }
+                let failure = login.timed_out();
+                self.refuse(failure, now);
+            }
+            State::Idle if self.refresh_at.is_some_and(|at| at <= now.unix) => {
+                self.refresh(Why::Early, now, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// The answer to one of the sign-in's documents; `false` if the exchange is not its own.
+    pub fn http(
+        &mut self,
+        exchange: ExchangeId,
+        event: &HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        match &mut self.state {
+            State::SigningIn(_, open) if *open == Some(exchange) => *open = None,
+            _ => return false,
+        }
+        let answer = match event {
+            HttpEvent::Answered(head, body) => Ok((head.status, body.clone())),
+            HttpEvent::Failed(failure) => Err(failure.clone()),
+            HttpEvent::Opened(_) | HttpEvent::Message(_) | HttpEvent::Ended => {
+                out.push(Effect::Abort(exchange));
+                Err(HttpFailure {
+                    cause: "an event stream instead of a document".to_owned(),
+                    delivery: Delivery::Unknown,
+                    kind: FailureKind::Malformed,
+                })
+            }
+        };
+        self.login(login::Input::Fetched(answer), now, out);
+        true
+    }
+
+    /// The token endpoint's answer.
+    pub fn granted(&mut self, answer: Box<GrantAnswer>, now: Moment, out: &mut Outbox<'_>) {
+        match &self.state {
+            State::SigningIn(..) => self.login(login::Input::Granted(answer), now, out),
+            _ => self.step_refresh(refresh::Input::Granted(answer), now, out),
+        }
+    }
+
+    /// News from the redirect listener.
+    pub fn redirect(&mut self, event: RedirectEvent, now: Moment, out: &mut Outbox<'_>) {
+        let input = match event {
+            RedirectEvent::Bound { port, entropy } => login::Input::Bound(port, entropy),
+            RedirectEvent::BindFailed(reason) => login::Input::BindFailed(reason),
+            RedirectEvent::Redirected { id, query } => login::Input::Redirected(id, query),
+            RedirectEvent::OpenFailed(reason) => {
+                out.tell(Notice::NoBrowser(reason));
+                return;
+            }
+            RedirectEvent::Gone if self.is_signing_in() => {
+                let reason = "the redirect listener ended".to_owned();
+                self.fail(SignInFailure::Local { reason }, now, out);
+                return;
+            }
+            RedirectEvent::Gone => return,
+        };
+        self.login(input, now, out);
+    }
+
+    /// The store's answer.
+    pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
+        match event {
+            StoreEvent::Loaded(record, warning) => {
+                if let Some(warning) = warning {
+                    out.tell(Notice::Warning(warning));
+                }
+                if matches!(self.state, State::Reading) {
+                    self.adopt(record, Standing::Known, now);
+                }
+            }
+            StoreEvent::Locked(record) => {
+                self.step_refresh(refresh::Input::Locked(record), now, out);
+            }
+            StoreEvent::Busy(reason) => {
+                self.step_refresh(refresh::Input::Busy(reason), now, out);
+            }
+            StoreEvent::Saved { generation, warning } => {
+                if let Some(warning) = warning {
+                    out.tell(Notice::Warning(warning));
+                }
+                match &self.state {
+                    State::SigningIn(..) => self.login(login::Input::Saved(generation), now, out),
+                    _ => self.step_refresh(refresh::Input::Saved(generation), now, out),
+                }
+            }
+        }
+    }
+
+    fn token(&self) -> Option<Secret> {
+        Some(self.current.as_ref()?.tokens.as_ref()?.access.clone())
+    }
+
+    fn can_refresh(&self) -> bool {
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        tokens.is_some_and(|tokens| tokens.refresh.is_some())
+    }
+
+    fn expired(&self, now: Moment) -> bool {
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let expires_at = tokens.and_then(|tokens| tokens.expires_at);
+        expires_at.is_some_and(|at| at <= now.unix.saturating_add(EXPIRY_MARGIN_SECONDS))
+    }
+
+    fn adopt(&mut self, record: Option<Box<Record>>, standing: Standing, now: Moment) {
+        self.current = record;
+        self.standing = standing;
+        self.state = State::Idle;
+        self.refresh_at = self.plan_refresh(now);
+    }
+
+    /// Renews at about four fifths of the life time, spread so that several processes do not
+    /// start at the same moment.
+    fn plan_refresh(&mut self, now: Moment) -> Option<u64> {
+        let tokens = self.current.as_ref()?.tokens.as_ref()?;
+        tokens.refresh.as_ref()?;
+        let life = tokens.expires_at?.saturating_sub(tokens.obtained_at);
+        let early = Duration::from_secs(life * 7 / 10);
+        let late = Duration::from_secs(life * 9 / 10);
+        let at = tokens.obtained_at + self.jitter.between(early, late).as_secs();
+        // What is overdue is done when it is needed, or in a moment.
+        Some(at.max(now.unix + 1))
+    }
+
+    fn refuse(&mut self, failure: SignInFailure, now: Moment) {
+        self.state = State::Refused(failure, now.after(SIGN_IN_PAUSE));
+    }
+
+    fn refresh(&mut self, why: Why, _now: Moment, out: &mut Outbox<'_>) {
+        let Some(record) = self.current.clone() else { return };
+        let mut steps = Vec::new();
+        self.state = State::Refreshing(Refresh::new(record, &mut steps), why);
+        out.detail("renewing the access token");
+        for step in steps {
+            Self::perform_refresh(step, out);
+        }
+    }
+
+    fn step_refresh(&mut self, input: refresh::Input, now: Moment, out: &mut Outbox<'_>) {
+        let (refresh, why) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Refreshing(refresh, why) => (refresh, why),
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let mut steps = Vec::new();
+        self.state = State::Refreshing(refresh.handle(input, now, &mut steps), why.clone());
+        for step in steps {
+            if let Some(outcome) = Self::perform_refresh(step, out) {
+                self.refreshed(outcome, why.clone(), now, out);
+            }
+        }
+    }
+
+    fn perform_refresh(step: refresh::Step, out: &mut Outbox<'_>) -> Option<Outcome> {
+        match step {
+            refresh::Step::Lock => out.push(Effect::Store(StoreCommand::Lock)),
+            refresh::Step::Grant(grant) => out.push(Effect::Grant(grant)),
+            refresh::Step::Save(record) => out.push(Effect::Store(StoreCommand::Save(record))),
+            refresh::Step::Unlock => out.push(Effect::Store(StoreCommand::Unlock)),
+            refresh::Step::Done(outcome) => return Some(outcome),
+        }
+        None
+    }
+
+    fn refreshed(&mut self, outcome: Outcome, why: Why, now: Moment, out: &mut Outbox<'_>) {
+        match outcome {
+            Outcome::Tokens(record) => {
+                self.backoff.reset();
+                out.detail("the access token is renewed");
+                self.adopt(Some(record), Standing::Renewed, now);
+            }
+            Outcome::SignIn(record) => {
+                self.adopt(record, Standing::Known, now);
+                // Without a waiting request no window opens: the next one will ask.
+                if let Why::Needed(challenge) = why {
+                    self.sign_in(challenge, now, out);
+                }
+            }
+            Outcome::Later(failure) => {
+                let wait = self.backoff.next_wait();
+                out.tell(Notice::Warning(failure.to_string()));
+                self.refresh_at = Some(now.unix.saturating_add(wait.as_secs().max(1)));
+                self.state = match why {
+                    Why::Early => State::Idle,
+                    Why::Needed(_) => State::Refused(failure, now.after(wait)),
+                };
+            }
+        }
+    }
+
+    fn sign_in(&mut self, challenge: Option<Challenge>, now: Moment, out: &mut Outbox<'_>) {
+        let About { server, server_text, options } = self.about.clone();
+        let known = self.current.clone();
+        let start = login::Start { server, server_text, options, challenge, known };
+        let mut steps = Vec::new();
+        let login = Login::new(start, &mut steps);
+        self.state = State::SigningIn(Box::new(login), None);
+        self.perform_login(steps, now, out);
+    }
+
+    fn login(&mut self, input: login::Input, now: Moment, out: &mut Outbox<'_>) {
+        let (login, exchange) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::SigningIn(login, exchange) => (login, exchange),
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let mut steps = Vec::new();
+        match login.handle(input, now, &mut steps) {
+            Ok(login) => {
+                self.state = State::SigningIn(Box::new(login), exchange);
+                self.perform_login(steps, now, out);
+            }
+            Err(failure) => {
+                self.perform_login(steps, now, out);
+                self.fail(failure, now, out);
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+        out.push(Effect::Redirect(RedirectCommand::Close));
+        out.tell(Notice::Failed(Box::new(failure.clone().into())));
+        self.refuse(failure, now);
+    }
+
+    fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {
+        for step in steps {
+            let request = match step {
+                login::Step::Fetch(url) => document(Method::GET, url, None),
+                login::Step::Register(url, body) => document(Method::POST, url, Some(body)),
+                login::Step::Redirect(command) => {
+                    out.push(Effect::Redirect(command));
+                    continue;
+                }
+                login::Step::Grant(grant) => {
+                    out.push(Effect::Grant(grant));
+                    continue;
+                }
+                login::Step::Save(record) => {
+                    out.push(Effect::Store(StoreCommand::Save(record)));
+                    continue;
+                }
+                login::Step::Tell(notice) => {
+                    out.tell(notice);
+                    continue;
+                }
+                login::Step::Done(record) => {
+                    self.adopt(Some(record), Standing::SignedIn, now);
+                    continue;
+                }
+            };
+            out.detail(format!("sign-in: {request:?}"));
+            let exchange = out.start(request);
+            if let State::SigningIn(_, open) = &mut self.state {
+                *open = Some(exchange);
+            }
+        }
+    }
+}
+
+/// A request for one of the sign-in's documents: no credential, no configured header goes there.
+fn document(method: Method, url: Url, body: Option<bytes::Bytes>) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    } else {
+        // MCP 2025-03-26 asks for it on metadata requests; others ignore it.
+        headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
+    }
+    Request { method, url, headers, body, expect: Expect::Document }
+}

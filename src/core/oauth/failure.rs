@@ -1,0 +1,71 @@
+//! Why a sign-in failed, named by who must act.
+
+use thiserror::Error;
+
+/// Why a sign-in failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SignInFailure {
+    /// The server's metadata breaks a rule that protects the user.
+    #[error("{subject} {got}, expected {expected}")]
+    ServerMisbehaved {
+        /// Which document or answer.
+        subject: String,
+        /// What it says.
+        got: String,
+        /// What the standard asks for.
+        expected: String,
+    },
+    /// The server offers nothing that this program can use.
+    #[error("the authorization server at `{issuer}` does not offer {missing}")]
+    ServerIncompatible {
+        /// The issuer.
+        issuer: String,
+        /// What it would have to offer.
+        missing: &'static str,
+    },
+    /// The server said no (RFC 6749 §4.1.2.1, §5.2; RFC 7591 §3.2.2).
+    #[error("the authorization server refused {step}: `{error}`{}", describe(.description.as_ref()))]
+    Refused {
+        /// What was asked for.
+        step: &'static str,
+        /// The error code.
+        error: String,
+        /// `error_description`, where there was one.
+        description: Option<String>,
+    },
+    /// A document or the token endpoint could not be reached, or answered 5xx: later it may work.
+    #[error("{step} failed: {cause}")]
+    Transient {
+        /// What was asked for.
+        step: &'static str,
+        /// What the network or the server said.
+        cause: String,
+    },
+    /// Nobody finished the sign-in in time.
+    #[error("nobody finished the sign-in within {seconds} s")]
+    TimedOut {
+        /// The limit that passed.
+        seconds: u64,
+        /// Where to sign in.
+        url: String,
+    },
+    /// The host left before the person had signed in.
+    #[error("nobody has signed in yet")]
+    Unfinished {
+        /// Where to sign in; empty if it was not known yet.
+        url: String,
+    },
+    /// The redirect listener could not be started: this machine.
+    #[error("cannot listen for the sign-in on this machine: {reason}")]
+    Local {
+        /// What the system said.
+        reason: String,
+    },
+    /// The gateway refuses the token that its own authorization server has just issued.
+    #[error("the gateway refuses the token that its authorization server has just issued")]
+    FreshTokenRefused,
+}
+
+fn describe(description: Option<&String>) -> String {
+    description.map(|text| format!(": {text}")).unwrap_or_default()
+}

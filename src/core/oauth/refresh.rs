@@ -1,0 +1,202 @@
+//! One refresh of the tokens that several processes share, as a machine without IO.
+//!
+//! Lock, read again, adopt what a sibling has renewed meanwhile, otherwise ask the token endpoint,
+//! and store the answer before anyone uses it: a rotated refresh token that is lost costs a
+//! sign-in, and one that is sent twice may cost everybody theirs (RFC 6749 §10.4, RFC 9700 §4.14).
+
+use url::Url;
+
+use super::failure::SignInFailure;
+use super::grant::{Grant, GrantAnswer, GrantFailure, GrantKind};
+use super::login::issued;
+use super::record::Record;
+use crate::core::time::Moment;
+
+/// What a refresh waits for.
+#[derive(Debug)]
+pub enum Input {
+    /// The lock is held, and this is stored.
+    Locked(Option<Box<Record>>),
+    /// The lock could not be had.
+    Busy(String),
+    /// The token endpoint's answer.
+    Granted(Box<GrantAnswer>),
+    /// The record is stored under this generation.
+    Saved(u64),
+}
+
+/// What a refresh asks for.
+#[derive(Debug)]
+pub enum Step {
+    /// Lock the stored record and read it.
+    Lock,
+    /// Ask the token endpoint.
+    Grant(Box<Grant>),
+    /// Store this under the lock.
+    Save(Box<Record>),
+    /// Give the lock back.
+    Unlock,
+    /// The refresh is over.
+    Done(Outcome),
+}
+
+/// How a refresh ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With these tokens.
+    Tokens(Box<Record>),
+    /// Nothing can be refreshed any more: a person must sign in. Holds what is left of the record.
+    SignIn(Option<Box<Record>>),
+    /// Not now; the tokens are kept.
+    Later(SignInFailure),
+}
+
+/// A refresh under way.
+#[derive(Debug)]
+pub struct Refresh(State);
+
+#[derive(Debug)]
+enum State {
+    /// Holds the record whose access token is no longer good.
+    ExpectLock(Box<Record>),
+    /// Holds the record under the lock, and whether this is the one careful repeat.
+    ExpectTokens(Box<Record>, Attempt),
+    /// Holds what the store will have.
+    ExpectSaved(Box<Record>),
+    Done,
+}
+
+/// The same refresh token is sent a second time only when the answer to the first was lost: a
+/// server that rotates with care lets the repeat succeed, and a strict one has revoked the chain
+/// already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    First,
+    Repeat,
+}
+
+impl Refresh {
+    /// Starts to renew the tokens of `used`.
+    pub fn new(used: Box<Record>, out: &mut Vec<Step>) -> Self {
+        out.push(Step::Lock);
+        Self(State::ExpectLock(used))
+    }
+
+    /// Takes the next input.
+    #[must_use]
+    pub fn handle(self, input: Input, now: Moment, out: &mut Vec<Step>) -> Self {
+        Self(match (self.0, input) {
+            (State::ExpectLock(used), Input::Locked(stored)) => locked(used, stored, out),
+            (State::ExpectLock(_), Input::Busy(cause)) => {
+                // Never without the lock: two refreshes at once are what it is there for.
+                let failure =
+                    SignInFailure::Transient { step: "waiting for the token store", cause };
+                out.push(Step::Done(Outcome::Later(failure)));
+                State::Done
+            }
+            (State::ExpectTokens(record, attempt), Input::Granted(answer)) => {
+                granted(record, attempt, *answer, now, out)
+            }
+            (State::ExpectSaved(mut record), Input::Saved(generation)) => {
+                record.generation = generation;
+                out.push(Step::Unlock);
+                let tokens = record.tokens.is_some();
+                out.push(Step::Done(if tokens {
+                    Outcome::Tokens(record)
+                } else {
+                    Outcome::SignIn(Some(record))
+                }));
+                State::Done
+            }
+            (state, _) => state,
+        })
+    }
+}
+
+fn locked(used: Box<Record>, stored: Option<Box<Record>>, out: &mut Vec<Step>) -> State {
+    // Without a store there is only what this process remembers.
+    let record = stored.unwrap_or_else(|| used.clone());
+    if used.generation < record.generation && record.tokens.is_some() {
+        out.push(Step::Unlock);
+        out.push(Step::Done(Outcome::Tokens(record)));
+        return State::Done;
+    }
+    match grant(&record) {
+        Some(grant) => {
+            out.push(Step::Grant(Box::new(grant)));
+            State::ExpectTokens(record, Attempt::First)
+        }
+        None => {
+            out.push(Step::Unlock);
+            out.push(Step::Done(Outcome::SignIn(Some(record))));
+            State::Done
+        }
+    }
+}
+
+fn grant(record: &Record) -> Option<Grant> {
+    let token = record.tokens.as_ref()?.refresh.clone()?;
+    Some(Grant {
+        token_endpoint: Url::parse(&record.token_endpoint).ok()?,
+        client: record.client.clone(),
+        resource: record.resource.clone(),
+        kind: GrantKind::Refresh { token },
+    })
+}
+
+fn granted(
+    mut record: Box<Record>,
+    attempt: Attempt,
+    answer: GrantAnswer,
+    now: Moment,
+    out: &mut Vec<Step>,
+) -> State {
+    let failure = match answer {
+        Ok(granted) => {
+            let old = record.tokens.take();
+            let (refresh, scope) = old.map(|old| (old.refresh, old.scope)).unwrap_or_default();
+            record.tokens = Some(issued(granted, refresh, scope, now));
+            record.generation += 1;
+            out.push(Step::Save(record.clone()));
+            return State::ExpectSaved(record);
+        }
+        Err(failure) => failure,
+    };
+    let later = |cause: String, out: &mut Vec<Step>| {
+        out.push(Step::Unlock);
+        let failure = SignInFailure::Transient { step: "renewing the access token", cause };
+        out.push(Step::Done(Outcome::Later(failure)));
+        State::Done
+    };
+    match failure {
+        GrantFailure::Refused { error, .. } if is_final(&error) => {
+            if error == "invalid_client" || error == "unauthorized_client" {
+                // The registration is gone too; another one is made at the sign-in.
+                record.client.redirect_uri.clear();
+            }
+            record.tokens = None;
+            record.generation += 1;
+            out.push(Step::Save(record.clone()));
+            State::ExpectSaved(record)
+        }
+        GrantFailure::Refused { error, .. } => later(format!("`{error}`"), out),
+        GrantFailure::AnswerLost(_) if attempt == Attempt::First => match grant(&record) {
+            Some(grant) => {
+                out.push(Step::Grant(Box::new(grant)));
+                State::ExpectTokens(record, Attempt::Repeat)
+            }
+            None => later("the answer was lost".to_owned(), out),
+        },
+        GrantFailure::AnswerLost(cause)
+        | GrantFailure::Transient(cause)
+        | GrantFailure::Malformed(cause) => later(cause, out),
+    }
+}
+
+/// Whether the refresh token or the client is dead (RFC 6749 §5.2); everything else may pass.
+fn is_final(error: &str) -> bool {
+    matches!(error, "invalid_grant" | "invalid_client" | "unauthorized_client")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Registering as a client (RFC 7591).
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::discovery::ServerMetadata;
+use super::failure::SignInFailure;
+use super::record::Registration;
+use crate::secret::Secret;
+
+/// The body of a registration request (RFC 7591 §2).
+pub fn request(metadata: &ServerMetadata, redirect_uri: &str, scope: Option<&str>) -> Bytes {
+    let mut body = json!({
+        "client_name": "ApexMCP Bridge",
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": auth_method(metadata),
+        // OpenID registration takes a client without it for a web application, and refuses
+        // loopback redirects to one.
+        "application_type": "native",
+        "software_id": "apexmcp-bridge",
+        "software_version": env!("CARGO_PKG_VERSION"),
+    });
+    if let (Some(scope), Some(body)) = (scope, body.as_object_mut()) {
+        body.insert("scope".to_owned(), json!(scope));
+    }
+    body.to_string().into()
+}
+
+/// A native program keeps no secret, so `none` where the server lets us.
+fn auth_method(metadata: &ServerMetadata) -> &str {
+    let known = ["none", "client_secret_post", "client_secret_basic"];
+    match &metadata.token_endpoint_auth_methods_supported {
+        Some(offered) => known
+            .into_iter()
+            .find(|method| offered.iter().any(|offer| offer == method))
+            .unwrap_or("none"),
+        None => "none",
+    }
+}
+
+/// Reads a registration answer (RFC 7591 §3.2).
+pub fn answer(status: u16, body: &[u8], redirect_uri: &str) -> Result<Registration, SignInFailure> {
+    #[derive(Deserialize)]
+    struct Answer {
+        client_id: Option<String>,
+        client_secret: Option<String>,
+        client_secret_expires_at: Option<u64>,
+        token_endpoint_auth_method: Option<String>,
+        error: Option<String>,
+        error_description: Option<String>,
+    }
+    let answer = serde_json::from_slice::<Answer>(body).ok();
+    match answer {
+        Some(Answer { client_id: Some(id), error: None, .. }) if id.is_empty() => {
+            Err(malformed(status))
+        }
+        Some(answer) if (200..300).contains(&status) && answer.error.is_none() => {
+            let id = answer.client_id.ok_or_else(|| malformed(status))?;
+            Ok(Registration {
+                id,
+                secret: answer.client_secret.map(Secret::new),
+                auth_method: answer.token_endpoint_auth_method,
+                redirect_uri: redirect_uri.to_owned(),
+                secret_expires_at: answer.client_secret_expires_at.filter(|at| *at != 0),
+            })
+        }
+        Some(Answer { error: Some(error), error_description: description, .. }) => {
+            Err(SignInFailure::Refused { step: "the client registration", error, description })
+        }
+        _ if status == 429 || 500 <= status => Err(SignInFailure::Transient {
+            step: "the client registration",
+            cause: format!("HTTP {status}"),
+        }),
+        _ => Err(malformed(status)),
+    }
+}
+
+fn malformed(status: u16) -> SignInFailure {
+    SignInFailure::ServerMisbehaved {
+        subject: "the registration endpoint".to_owned(),
+        got: format!("answered HTTP {status} without a client"),
+        expected: "`client_id` (RFC 7591 §3.2.1)".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        let read = |status, body: &str| answer(status, body.as_bytes(), "http://127.0.0.1:1/cb");
+        let registration = read(201, r#"{"client_id":"c","client_secret_expires_at":0}"#).unwrap();
+        assert_eq!((registration.id.as_str(), registration.secret_expires_at), ("c", None));
+        assert!(read(200, r#"{"client_id":"c","client_secret":"s"}"#).unwrap().secret.is_some());
+        assert!(matches!(
+            read(400, r#"{"error":"invalid_redirect_uri"}"#),
+            Err(SignInFailure::Refused { error, .. }) if error == "invalid_redirect_uri"
+        ));
+        assert!(matches!(read(503, "<html>"), Err(SignInFailure::Transient { .. })));
+        assert!(matches!(read(429, "{}"), Err(SignInFailure::Transient { .. })));
+        assert!(matches!(read(201, "{}"), Err(SignInFailure::ServerMisbehaved { .. })));
+        assert!(matches!(
+            read(201, r#"{"client_id":""}"#),
+            Err(SignInFailure::ServerMisbehaved { .. })
+        ));
+        assert!(matches!(read(404, ""), Err(SignInFailure::ServerMisbehaved { .. })));
+    }
+
+    #[test]
+    fn a_native_client_asks_for_no_secret_unless_it_must() {
+        let method = |offered: Option<&[&str]>| {
+            let offered = offered.map(|list| list.iter().map(|m| (*m).to_owned()).collect());
+            let metadata = ServerMetadata {
+                token_endpoint_auth_methods_supported: offered,
+                ..ServerMetadata::default()
+            };
+            auth_method(&metadata).to_owned()
+        };
+        assert_eq!(method(None), "none");
+        assert_eq!(method(Some(&["client_secret_basic", "none"])), "none");
+        assert_eq!(
+            method(Some(&["client_secret_basic", "client_secret_post"])),
+            "client_secret_post"
+        );
+        assert_eq!(method(Some(&["private_key_jwt"])), "none");
+    }
+}

@@ -1,0 +1,238 @@
+//! Exchanges with servers: one task each, nothing decided here.
+
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, ClientBuilder, Response, redirect};
+use tokio::sync::mpsc::Sender;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use url::Url;
+
+use super::sse;
+use crate::core::event::{
+    Delivery, Event, ExchangeId, Expect, FailureKind, Head, HttpEvent, HttpFailure, Request,
+    StreamEvent,
+};
+use crate::core::oauth::discovery::is_loopback;
+
+/// To be connected, TLS included: three times what a slow mobile network takes.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A document of the sign-in, from the request to its last byte (`threats`: a drip must end).
+const DOCUMENT: Duration = Duration::from_secs(20);
+/// The head of an answer to an MCP message. A server that answers with JSON sends it only when the
+/// tool is done, so this is the longest that a tool may run; the host has its own, shorter limit.
+const ANSWER: Duration = Duration::from_hours(1);
+/// The head of a stream, which has nothing to wait for.
+const STREAM: Duration = Duration::from_secs(30);
+/// The largest MCP message: more than any that was seen, and little enough to hold in memory.
+pub const MAX_MESSAGE: usize = 65 << 20;
+/// The largest document of a sign-in.
+const MAX_DOCUMENT: usize = 1 << 20;
+
+/// The HTTP edge.
+#[derive(Debug)]
+pub struct Http {
+    clients: HashMap<Way, Client>,
+    tasks: HashMap<ExchangeId, AbortHandle>,
+    events: Sender<Event>,
+}
+
+/// Which client serves a URL.
+///
+/// The trust store is read only for `https`, which saves a plain start several milliseconds, and
+/// loopback is never asked for through a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Way {
+    tls: bool,
+    proxy: bool,
+}
+
+impl Http {
+    /// Posts what comes back to `events`.
+    pub fn new(events: Sender<Event>) -> Self {
+        Self { clients: HashMap::new(), tasks: HashMap::new(), events }
+    }
+
+    /// Starts an exchange.
+    pub fn start(&mut self, id: ExchangeId, request: Request) {
+        let events = self.events.clone();
+        let client = self.client(&request.url);
+        let task = tokio::spawn(async move {
+            let event = match client {
+                Ok(client) => exchange(&client, id, request, &events).await,
+                Err(failure) => HttpEvent::Failed(failure),
+            };
+            // A closed inbox is the end of the process.
+            events.send(Event::Http(id, event)).await.ok();
+        });
+        self.tasks.insert(id, task.abort_handle());
+    }
+
+    /// Drops an exchange.
+    pub fn abort(&mut self, id: ExchangeId) {
+        if let Some(task) = self.tasks.remove(&id) {
+            task.abort();
+        }
+    }
+
+    /// Forgets an exchange that is over.
+    pub fn finished(&mut self, id: ExchangeId) {
+        self.tasks.remove(&id);
+    }
+
+    /// The client for a URL; made when it is first needed.
+    pub fn client(&mut self, url: &Url) -> Result<Client, HttpFailure> {
+        let way = Way { tls: url.scheme() == "https", proxy: !is_loopback(url) };
+        if let Some(client) = self.clients.get(&way) {
+            return Ok(client.clone());
+        }
+        let client = builder(way).build().map_err(|error| failure(&error))?;
+        self.clients.insert(way, client.clone());
+        Ok(client)
+    }
+}
+
+fn builder(way: Way) -> ClientBuilder {
+    // An error means that a provider is there already.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let builder = Client::builder()
+        // Every redirect is judged by the core: a library would carry an API key elsewhere.
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        .http2_keep_alive_while_idle(true);
+    let builder = if way.tls { builder } else { builder.tls_certs_only([]) };
+    if way.proxy { builder } else { builder.no_proxy() }
+}
+
+/// Performs one exchange; the last event is returned, those before it are sent.
+async fn exchange(
+    client: &Client,
+    id: ExchangeId,
+    request: Request,
+    events: &Sender<Event>,
+) -> HttpEvent {
+    let expect = request.expect;
+    let limit = match expect {
+        Expect::Messages => ANSWER,
+        Expect::Stream | Expect::EndpointStream => STREAM,
+        Expect::Document => DOCUMENT,
+    };
+    let answer = timeout(limit, async {
+        let response = send(client, request).await?;
+        let head = Head { status: response.status().as_u16(), headers: response.headers().clone() };
+        let stream = (200..300).contains(&head.status) && head.media_type() == "text/event-stream";
+        if stream && expect != Expect::Document {
+            return Ok((head, Body::Stream(response)));
+        }
+        let most = if expect == Expect::Document { MAX_DOCUMENT } else { MAX_MESSAGE };
+        Ok((head, Body::Whole(read(response, most).await?)))
+    });
+    let (head, body) = match answer.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(failure)) => return HttpEvent::Failed(failure),
+        Err(_) => return HttpEvent::Failed(timed_out(limit)),
+    };
+    let response = match body {
+        Body::Whole(body) => return HttpEvent::Answered(head, body),
+        Body::Stream(response) => response,
+    };
+    if events.send(Event::Http(id, HttpEvent::Opened(head))).await.is_err() {
+        return HttpEvent::Ended;
+    }
+    let inbox = Inbox { id, events };
+    let end = match expect {
+        Expect::EndpointStream => sse::endpoint_stream(response, &inbox).await,
+        _ => sse::stream(response, &inbox).await,
+    };
+    end.map_or_else(HttpEvent::Failed, |()| HttpEvent::Ended)
+}
+
+/// Where the events of one stream go.
+#[derive(Debug)]
+pub(super) struct Inbox<'a> {
+    id: ExchangeId,
+    events: &'a Sender<Event>,
+}
+
+impl Inbox<'_> {
+    /// Hands one event over, when the bridge takes it; `false` if it never will.
+    pub(super) async fn deliver(&self, event: StreamEvent) -> bool {
+        self.events.send(Event::Http(self.id, HttpEvent::Message(event))).await.is_ok()
+    }
+}
+
+enum Body {
+    Whole(Bytes),
+    Stream(Response),
+}
+
+async fn send(client: &Client, request: Request) -> Result<Response, HttpFailure> {
+    let mut outgoing = reqwest::Request::new(request.method, request.url);
+    *outgoing.headers_mut() = request.headers;
+    *outgoing.body_mut() = request.body.map(reqwest::Body::from);
+    client.execute(outgoing).await.map_err(|error| failure(&error))
+}
+
+/// Reads a whole body of at most `most` bytes, counted after decompression.
+pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, HttpFailure> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+        if most < body.len() + chunk.len() {
+            return Err(HttpFailure {
+                cause: format!("more than {most} bytes"),
+                delivery: Delivery::Unknown,
+                kind: FailureKind::TooLarge,
+            });
+        }
+        // Most answers are one chunk; they are not copied.
+        if body.is_empty() {
+            match chunk.try_into_mut() {
+                Ok(whole) => body = whole,
+                Err(shared) => body.extend_from_slice(&shared),
+            }
+        } else {
+            body.extend_from_slice(&chunk);
+        }
+    }
+    Ok(body.freeze())
+}
+
+/// An answer that had begun and broke off.
+pub(super) fn broken(error: &reqwest::Error) -> HttpFailure {
+    HttpFailure { delivery: Delivery::Unknown, ..failure(error) }
+}
+
+/// What a failed request means.
+pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
+    let not_delivered = error.is_connect() || error.is_builder();
+    HttpFailure {
+        cause: cause(error),
+        delivery: if not_delivered { Delivery::NotDelivered } else { Delivery::Unknown },
+        kind: if error.is_timeout() { FailureKind::TimedOut } else { FailureKind::Network },
+    }
+}
+
+fn timed_out(limit: Duration) -> HttpFailure {
+    HttpFailure {
+        cause: format!("no answer within {} s", limit.as_secs()),
+        delivery: Delivery::Unknown,
+        kind: FailureKind::TimedOut,
+    }
+}
+
+/// The innermost cause: the outer ones repeat the URL, whose query may hold a secret.
+fn cause(error: &reqwest::Error) -> String {
+    let mut source = error.source();
+    let mut text = None;
+    while let Some(error) = source {
+        text = Some(error.to_string());
+        source = error.source();
+    }
+    text.unwrap_or_else(|| "the request failed".to_owned())
+}

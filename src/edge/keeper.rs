@@ -1,0 +1,101 @@
+//! The store's thread: disks and keychains block, and a keychain may ask a person.
+
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::store::{Loaded, Store, SystemKeychain};
+use crate::config::Config;
+use crate::core::event::{Event, StoreCommand, StoreEvent};
+use crate::core::oauth::record::Record;
+
+/// How long a sibling may hold the lock: longer than its token request may take.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How long a write that is under way may delay the end of the process.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Asks the store, in order, and posts what it says.
+#[derive(Debug)]
+pub struct Keeper {
+    commands: mpsc::Sender<StoreCommand>,
+    done: mpsc::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// The store of the configured server. The thread sleeps until the first command.
+    pub fn new(config: &Config, events: UnboundedSender<Event>) -> Self {
+        let (commands, inbox) = mpsc::channel();
+        let (ended, done) = mpsc::channel();
+        let keychain = Box::new(SystemKeychain::default());
+        let resource = config.login.resource.as_deref().unwrap_or_default();
+        let key = format!("{}\n{resource}", config.server_text);
+        let store = Store::new(config.state_dir.clone(), config.token_store, &key, keychain);
+        let work = move || {
+            serve(store, &inbox, &events);
+            ended.send(()).ok();
+        };
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(work).ok();
+        Self { commands, done, thread }
+    }
+
+    /// Queues a command.
+    pub fn send(&self, command: StoreCommand) {
+        // The thread ends only with this sender.
+        self.commands.send(command).ok();
+    }
+
+    /// Lets a write that is under way finish.
+    pub fn close(self) {
+        drop(self.commands);
+        if self.thread.is_some() {
+            self.done.recv_timeout(FAREWELL).ok();
+        }
+    }
+}
+
+fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &UnboundedSender<Event>) {
+    while let Ok(command) = inbox.recv() {
+        let event = match command {
+            StoreCommand::Load => match store.load() {
+                Ok(Loaded { record, warning }) => StoreEvent::Loaded(record.map(Box::new), warning),
+                Err(error) => StoreEvent::Loaded(None, Some(error.to_string())),
+            },
+            StoreCommand::Lock => match store.lock(PATIENCE) {
+                Ok(Loaded { record, .. }) => StoreEvent::Locked(record.map(Box::new)),
+                Err(error) => StoreEvent::Busy(error.to_string()),
+            },
+            StoreCommand::Save(record) => save(&mut store, *record),
+            StoreCommand::Unlock => {
+                store.unlock();
+                continue;
+            }
+        };
+        if events.send(Event::Store(event)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes under the lock: the one that is held, or one of its own for a sign-in, whose record
+/// must be newer than whatever a sibling has stored meanwhile.
+fn save(store: &mut Store, mut record: Record) -> StoreEvent {
+    let own = !store.is_locked();
+    let mut warning = None;
+    if own {
+        match store.lock(PATIENCE) {
+            Ok(Loaded { record: Some(stored), .. }) => {
+                record.generation = record.generation.max(stored.generation + 1);
+            }
+            Ok(Loaded { record: None, .. }) => {}
+            Err(error) => warning = Some(error.to_string()),
+        }
+    }
+    let warning = store.save(&record).or(warning);
+    if own {
+        store.unlock();
+    }
+    StoreEvent::Saved { generation: record.generation, warning }
+}

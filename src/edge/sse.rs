@@ -1,0 +1,171 @@
+//! Event streams, read by two decoders that were written apart.
+//!
+//! `sse-stream` keeps ids and waits of blocks without data, which resuming needs; the stream of
+//! HTTP+SSE cannot be resumed and is read by `eventsource-client`. Either way an event has a size
+//! limit, and the reader stops when the bridge cannot take more.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
+use futures_util::stream::{self, Stream, StreamExt as _};
+use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
+use reqwest::Response;
+use sse_stream::SseByteStream;
+
+use super::http::{Inbox, MAX_MESSAGE, broken};
+use crate::core::event::{Delivery, FailureKind, HttpFailure, StreamEvent};
+
+/// Reads a stream of Streamable HTTP to its end.
+pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
+    let unread = Unread::default();
+    let mut events = std::pin::pin!(SseByteStream::new(chunks(response, unread.clone())));
+    while let Some(event) = events.next().await {
+        let event = event.map_err(|error| decoding(&error))?;
+        unread.reset();
+        let data = event.data.map(|data| Bytes::from(data.into_bytes())).unwrap_or_default();
+        let event = StreamEvent { name: event.event, data, id: event.id, retry: event.retry };
+        if !inbox.deliver(event).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the stream of HTTP+SSE to its end.
+pub(super) async fn endpoint_stream(
+    response: Response,
+    inbox: &Inbox<'_>,
+) -> Result<(), HttpFailure> {
+    let unread = Unread::default();
+    let transport = OneResponse::new(chunks(response, unread.clone()));
+    let client = ClientBuilder::for_url("http://localhost/")
+        .map_err(|error| malformed(error.to_string()))?
+        .reconnect(ReconnectOptions::reconnect(false).build())
+        .redirect_limit(0)
+        .build_with_transport(transport);
+    let mut events = client.stream();
+    loop {
+        match events.next().await {
+            Some(Ok(SSE::Event(event))) => {
+                unread.reset();
+                let event = StreamEvent {
+                    name: Some(event.event_type),
+                    data: event.data.into_bytes().into(),
+                    id: event.id,
+                    retry: event.retry,
+                };
+                if !inbox.deliver(event).await {
+                    return Ok(());
+                }
+            }
+            Some(Ok(SSE::Comment(_))) => unread.reset(),
+            Some(Ok(SSE::Connected(_))) => {}
+            None | Some(Err(Error::Eof | Error::UnexpectedEof)) => return Ok(()),
+            // A block of unknown fields; newer versions of the decoder skip it as well.
+            Some(Err(Error::InvalidEvent)) => {
+                return Err(malformed("an event without data".to_owned()));
+            }
+            Some(Err(error)) => return Err(transport_failure(&error)),
+        }
+    }
+}
+
+/// The bytes that came since the last whole event.
+#[derive(Clone, Debug, Default)]
+struct Unread(Arc<AtomicUsize>);
+
+impl Unread {
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts; `false` if the event has become too large.
+    fn add(&self, more: usize) -> bool {
+        self.0.fetch_add(more, Ordering::Relaxed) + more <= MAX_MESSAGE
+    }
+}
+
+/// The body of a response as chunks, until an event grows too large.
+fn chunks(
+    response: Response,
+    unread: Unread,
+) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static {
+    stream::unfold(Some(response), move |response| {
+        let unread = unread.clone();
+        async move {
+            let mut response = response?;
+            match response.chunk().await {
+                Ok(Some(chunk)) if unread.add(chunk.len()) => Some((Ok(chunk), Some(response))),
+                Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),
+                Ok(None) => None,
+                Err(error) => Some((Err(ChunkError::Broken(broken(&error).cause)), None)),
+            }
+        }
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ChunkError {
+    #[error("an event of more than {MAX_MESSAGE} bytes")]
+    TooLarge,
+    #[error("{0}")]
+    Broken(String),
+}
+
+fn decoding(error: &(dyn std::error::Error + 'static)) -> HttpFailure {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        match error.downcast_ref::<ChunkError>() {
+            Some(ChunkError::TooLarge) => {
+                let cause = ChunkError::TooLarge.to_string();
+                return HttpFailure { kind: FailureKind::TooLarge, ..malformed(cause) };
+            }
+            Some(ChunkError::Broken(cause)) => return lost(cause.clone()),
+            None => source = error.source(),
+        }
+    }
+    malformed(error.to_string())
+}
+
+fn transport_failure(error: &Error) -> HttpFailure {
+    match error {
+        Error::Transport(error) => decoding(error.inner()),
+        Error::HttpStream(error) => decoding(error.as_ref()),
+        error => malformed(error.to_string()),
+    }
+}
+
+fn lost(cause: String) -> HttpFailure {
+    HttpFailure { cause, delivery: Delivery::Unknown, kind: FailureKind::Network }
+}
+
+fn malformed(cause: String) -> HttpFailure {
+    HttpFailure { cause, delivery: Delivery::Unknown, kind: FailureKind::Malformed }
+}
+
+/// A transport that has had its response already: it makes the client a decoder, while redirects,
+/// statuses and reconnecting stay the core's.
+#[derive(Clone)]
+struct OneResponse(Arc<Mutex<Option<ByteStream>>>);
+
+impl OneResponse {
+    fn new(chunks: impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static) -> Self {
+        let stream: ByteStream = Box::pin(chunks.map(|chunk| chunk.map_err(TransportError::new)));
+        Self(Arc::new(Mutex::new(Some(stream))))
+    }
+}
+
+impl HttpTransport for OneResponse {
+    fn request(&self, _: http::Request<Option<Bytes>>) -> ResponseFuture {
+        let stream = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async move {
+            let stream = stream.unwrap_or_else(|| {
+                Box::pin(stream::empty()) as Pin<Box<dyn Stream<Item = _> + Send + Sync>>
+            });
+            Ok(http::Response::new(stream))
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! The host's end: stdin and stdout on threads of their own.
+//!
+//! A blocking read cannot be cancelled, and a host that does not read must not stop the loop. The
+//! threads end with the process.
+
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
+
+use super::http::MAX_MESSAGE;
+use crate::core::event::Event;
+
+mod pipes;
+
+pub use pipes::{Pipes, claim};
+
+/// How much may wait for a host that does not read. Then the gateway's streams are not read
+/// either, so that it is the gateway that waits.
+const MAX_BACKLOG: usize = 16 << 20;
+/// How long the last lines may take to a host that does not read.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// Reads lines until the end, which is an event too.
+pub fn read_lines(input: impl Read + Send + 'static, lines: Sender<Event>) {
+    let read = move || {
+        let mut input = BufReader::with_capacity(64 << 10, input);
+        loop {
+            let event = match next_line(&mut input) {
+                Ok(Some(line)) => Event::Line(line),
+                Ok(None) | Err(_) => Event::Eof,
+            };
+            let end = matches!(event, Event::Eof);
+            if lines.blocking_send(event).is_err() || end {
+                return;
+            }
+        }
+    };
+    spawn("stdin", read);
+}
+
+/// One line without its line break; `None` at the end. A line over the limit is skipped.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Bytes>> {
+    loop {
+        let mut line = Vec::new();
+        let limit = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
+        let n = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+        if n == 0 {
+            return Ok(None);
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+            return Ok(Some(line.into()));
+        }
+        if line.len() < MAX_MESSAGE {
+            return Ok(Some(line.into()));
+        }
+        // Too long to hold: the rest goes unread, and what was read is no message.
+        input.skip_until(b'\n')?;
+        line.truncate(64);
+        return Ok(Some(line.into()));
+    }
+}
+
+/// Writes lines to the host.
+#[derive(Debug)]
+pub struct Lines {
+    lines: mpsc::Sender<Bytes>,
+    done: mpsc::Receiver<()>,
+    backlog: Arc<Backlog>,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    bytes: AtomicUsize,
+    room: Notify,
+}
+
+impl Lines {
+    /// Writes to `output`; a host that is gone is told to `control`.
+    pub fn new(output: impl Write + Send + 'static, control: UnboundedSender<Event>) -> Self {
+        let (lines, inbox) = mpsc::channel::<Bytes>();
+        let (ended, done) = mpsc::channel();
+        let backlog = Arc::new(Backlog::default());
+        let shared = Arc::clone(&backlog);
+        spawn("stdout", move || {
+            if write_lines(output, &inbox, &shared).is_err() {
+                control.send(Event::HostGone).ok();
+            }
+            ended.send(()).ok();
+        });
+        Self { lines, done, backlog }
+    }
+
+    /// Queues one line.
+    pub fn write(&self, line: Bytes) {
+        self.backlog.bytes.fetch_add(line.len() + 1, Ordering::Relaxed);
+        // A writer that has ended has said so already.
+        self.lines.send(line).ok();
+    }
+
+    /// Whether more may be queued.
+    pub fn has_room(&self) -> bool {
+        self.backlog.bytes.load(Ordering::Relaxed) < MAX_BACKLOG
+    }
+
+    /// Waits until more may be queued.
+    pub async fn room(&self) {
+        while !self.has_room() {
+            self.backlog.room.notified().await;
+        }
+    }
+
+    /// Writes out what is queued, as far as the host takes it.
+    pub fn close(self) {
+        drop(self.lines);
+        match self.done.recv_timeout(FLUSH) {
+            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+    }
+}
+
+fn write_lines(
+    output: impl Write,
+    inbox: &mpsc::Receiver<Bytes>,
+    backlog: &Backlog,
+) -> io::Result<()> {
+    let mut output = BufWriter::with_capacity(64 << 10, output);
+    while let Ok(first) = inbox.recv() {
+        let mut next = Some(first);
+        // Everything that waits goes out together; then the host gets it at once.
+        while let Some(line) = next {
+            output.write_all(&line)?;
+            output.write_all(b"\n")?;
+            let before = backlog.bytes.fetch_sub(line.len() + 1, Ordering::Relaxed);
+            if MAX_BACKLOG <= before {
+                backlog.room.notify_one();
+            }
+            next = inbox.try_recv().ok();
+        }
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// Lines for people on stderr: a reader that is slow or gone costs nothing but its lines.
+#[derive(Clone, Debug)]
+pub struct Log {
+    lines: mpsc::SyncSender<String>,
+}
+
+/// How many lines may wait for a stderr that nobody reads.
+const MAX_LOG_LINES: usize = 1024;
+
+impl Log {
+    /// Writes to stderr.
+    pub fn stderr() -> Self {
+        let (lines, inbox) = mpsc::sync_channel::<String>(MAX_LOG_LINES);
+        spawn("stderr", move || {
+            while let Ok(line) = inbox.recv() {
+                // Nobody is left to be told.
+                io::stderr().write_all(line.as_bytes()).ok();
+            }
+        });
+        Self { lines }
+    }
+
+    /// Writes one line, or drops it if too many wait.
+    pub fn line(&self, text: &str) {
+        self.lines.try_send(format!("{text}\n")).ok();
+    }
+
+    /// Gives the lines that wait a moment to get out.
+    pub fn close(self) {
+        let Self { lines } = self;
+        let (done, ended) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            // An empty line behind all others: when it was taken, they are out.
+            lines.send(String::new()).ok();
+            drop(lines);
+            done.send(()).ok();
+        });
+        ended.recv_timeout(FLUSH).ok();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
+    // Without threads there is no bridge; the loop ends at once, because its inbox is closed.
+    thread::Builder::new().name(name.to_owned()).spawn(work).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(input: &[u8]) -> Vec<Bytes> {
+        let mut input = BufReader::new(input);
+        std::iter::from_fn(|| next_line(&mut input).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_last_line_without_a_break_counts() {
+        assert_eq!(lines(b"a\n\nb\r\nc"), ["a", "", "b\r", "c"]);
+        assert!(lines(b"").is_empty());
+    }
+
+    #[test]
+    fn a_line_over_the_limit_does_not_stop_the_next() {
+        let mut input = vec![b'x'; MAX_MESSAGE + 5];
+        input.extend_from_slice(b"\nnext\n");
+        let lines = lines(&input);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].len() < 100);
+        assert_eq!(lines[1], "next");
+    }
+}

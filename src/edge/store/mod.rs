@@ -1,0 +1,192 @@
+//! Where the sign-in of one server is kept between runs.
+//!
+//! One small file a server, replaced atomically, in a directory that only its owner can enter.
+//! Its content is sealed with a key that the keychain of the operating system holds; where there
+//! is no usable keychain the file's mode (0600) is the protection. The lock beside it belongs to
+//! the kernel, so that a process which dies gives it back.
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use ring::digest;
+use thiserror::Error;
+
+use crate::config::TokenStore;
+use crate::core::oauth::record::Record;
+
+mod fs;
+mod keychain;
+mod vault;
+
+pub use keychain::{Keychain, KeychainError, SystemKeychain};
+
+/// How long between two looks at a lock that somebody else holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// The store of one server.
+pub struct Store {
+    choice: TokenStore,
+    dir: Option<PathBuf>,
+    name: String,
+    keychain: Box<dyn Keychain + Send>,
+    /// What this process knows; all there is where nothing may be written.
+    memory: Option<Record>,
+    lock: Option<File>,
+    warned: bool,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why the store cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Somebody else holds the lock.
+    #[error("another process has held the token store for {0} s")]
+    Busy(u64),
+    /// The place is not safe for a credential.
+    #[error("`{path}` {why}")]
+    Unsafe {
+        /// Which place.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The file is sealed and its key cannot be had now.
+    #[error("the stored sign-in is sealed, and the keychain does not give its key: {0}")]
+    Keychain(#[from] KeychainError),
+    /// A newer version wrote the file.
+    #[error("the stored sign-in was written by a newer version of this program")]
+    Newer,
+    /// The file system.
+    #[error("the token store: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The record, if there is one.
+    pub record: Option<Record>,
+    /// What a person should know about it.
+    pub warning: Option<String>,
+}
+
+impl Store {
+    /// The store of the server that `key` names: its URL as configured, and what else tells two
+    /// sign-ins apart. Nothing is read or asked yet: a session with an API key needs no disk and
+    /// no keychain.
+    pub fn new(
+        dir: Option<PathBuf>,
+        choice: TokenStore,
+        key: &str,
+        keychain: Box<dyn Keychain + Send>,
+    ) -> Self {
+        let digest = digest::digest(&digest::SHA256, key.as_bytes());
+        let name = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { choice, dir, name, keychain, memory: None, lock: None, warned: false }
+    }
+
+    /// Reads the record.
+    pub fn load(&mut self) -> Result<Loaded, StoreError> {
+        let Some(dir) = self.place() else {
+            return Ok(Loaded { record: self.memory.clone(), warning: None });
+        };
+        let path = dir.join(format!("{}.json", self.name));
+        let Some(bytes) = fs::read(dir, &path)? else {
+            // What could not be written is still known here.
+            return Ok(Loaded { record: self.memory.clone(), warning: None });
+        };
+        match vault::open(&bytes, &self.name, self.keychain.as_mut()) {
+            Ok(record) => {
+                // A store that could not be written does not take back what is known.
+                let newer = self.memory.as_ref().filter(|own| record.generation < own.generation);
+                Ok(Loaded { record: Some(newer.cloned().unwrap_or(record)), warning: None })
+            }
+            Err(vault::OpenError::Keychain(error)) => Err(error.into()),
+            Err(vault::OpenError::Newer) => Err(StoreError::Newer),
+            Err(vault::OpenError::Damaged) => {
+                let aside = path.with_extension("corrupt");
+                std::fs::rename(&path, &aside)?;
+                let warning =
+                    format!("the stored sign-in is damaged; it was moved to `{}`", aside.display());
+                Ok(Loaded { record: None, warning: Some(warning) })
+            }
+        }
+    }
+
+    /// Takes the lock, waiting up to `patience` for somebody else; returns what is stored.
+    pub fn lock(&mut self, patience: Duration) -> Result<Loaded, StoreError> {
+        if let (Some(dir), None) = (self.place(), &self.lock) {
+            let file = fs::open_lock(dir, &dir.join(format!("{}.lock", self.name)))?;
+            let mut waited = Duration::ZERO;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => break,
+                    Err(TryLockError::WouldBlock) if patience <= waited => {
+                        return Err(StoreError::Busy(patience.as_secs()));
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        thread::sleep(LOCK_PAUSE);
+                        waited += LOCK_PAUSE;
+                    }
+                    Err(TryLockError::Error(error)) => return Err(error.into()),
+                }
+            }
+            self.lock = Some(file);
+        }
+        self.load()
+    }
+
+    /// Gives the lock back.
+    pub fn unlock(&mut self) {
+        // Closing the file is what unlocks it.
+        self.lock = None;
+    }
+
+    /// Whether the lock is held here.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Writes the record; the lock must be held. What cannot be written stays in memory, and the
+    /// reason is returned.
+    pub fn save(&mut self, record: &Record) -> Option<String> {
+        self.memory = Some(record.clone());
+        let dir = self.place()?.clone();
+        let (bytes, warning) = match self.choice {
+            TokenStore::Keychain => match self.keychain.key(true) {
+                Ok(key) => (vault::seal(record, &self.name, &key), None),
+                Err(error) => (vault::plain(record), Some(error)),
+            },
+            TokenStore::File | TokenStore::Memory => (vault::plain(record), None),
+        };
+        let warning = warning.filter(|_| !self.warned).map(|error| {
+            self.warned = true;
+            format!("no keychain ({error}); the sign-in is kept in a file that only you can read")
+        });
+        let path = dir.join(format!("{}.json", self.name));
+        let written = match bytes {
+            Some(bytes) => fs::replace(&dir, &path, &bytes),
+            None => return Some("the sign-in could not be encoded; it is lost at exit".to_owned()),
+        };
+        match written {
+            Ok(()) => warning,
+            Err(error) => {
+                Some(format!("the sign-in could not be stored and is lost at exit: {error}"))
+            }
+        }
+    }
+
+    fn place(&self) -> Option<&PathBuf> {
+        self.dir.as_ref().filter(|_| self.choice != TokenStore::Memory)
+    }
+}
+
+#[cfg(test)]
+mod tests;

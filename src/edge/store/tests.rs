@@ -1,0 +1,152 @@
+use std::path::Path;
+
+use super::*;
+use crate::core::oauth::record::{Registration, Tokens};
+use crate::secret::Secret;
+
+struct Fixed(Result<keychain::Key, KeychainError>);
+
+impl Keychain for Fixed {
+    fn key(&mut self, _: bool) -> Result<keychain::Key, KeychainError> {
+        self.0.clone()
+    }
+}
+
+fn record() -> Record {
+    Record {
+        version: 1,
+        generation: 3,
+        server: "https://mcp.example/sse".to_owned(),
+        issuer: "https://mcp.example".to_owned(),
+        token_endpoint: "https://mcp.example/token".to_owned(),
+        client: Registration {
+            id: "c".to_owned(),
+            secret: None,
+            auth_method: None,
+            redirect_uri: "http://127.0.0.1:1/cb".to_owned(),
+            secret_expires_at: None,
+        },
+        resource: None,
+        tokens: Some(Tokens {
+            access: Secret::new("SECRET-ACCESS".to_owned()),
+            refresh: Some(Secret::new("SECRET-REFRESH".to_owned())),
+            scope: None,
+            obtained_at: 1,
+            expires_at: None,
+        }),
+    }
+}
+
+fn store(dir: &Path, key: Result<keychain::Key, KeychainError>) -> Store {
+    let place = Some(dir.join("state"));
+    Store::new(place, TokenStore::Keychain, "https://mcp.example/sse", Box::new(Fixed(key)))
+}
+
+fn no_keychain() -> Result<keychain::Key, KeychainError> {
+    Err(KeychainError::Unusable("none".to_owned()))
+}
+
+fn content(dir: &Path) -> String {
+    let files = std::fs::read_dir(dir.join("state")).unwrap();
+    files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_sealed_file_holds_no_readable_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    assert_eq!(first.save(&record()), None);
+    first.unlock();
+    assert!(!content(dir.path()).contains("SECRET"));
+    let loaded = store(dir.path(), Ok([7; 32])).load().unwrap();
+    assert_eq!(loaded.record, Some(record()));
+}
+
+#[test]
+fn without_a_keychain_the_file_is_the_fallback_and_says_so_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    assert!(first.save(&record()).unwrap().contains("no keychain"));
+    assert_eq!(first.save(&record()), None);
+    assert_eq!(store(dir.path(), no_keychain()).load().unwrap().record, Some(record()));
+}
+
+#[test]
+fn a_sealed_file_outlives_a_keychain_that_is_away() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path(), Ok([7; 32])).save(&record());
+    let away = store(dir.path(), no_keychain()).load();
+    assert!(matches!(away, Err(StoreError::Keychain(_))));
+    assert!(store(dir.path(), Ok([7; 32])).load().unwrap().record.is_some());
+}
+
+#[test]
+fn damage_is_put_aside_and_costs_one_sign_in() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path(), no_keychain()).save(&record());
+    let path = std::fs::read_dir(dir.path().join("state")).unwrap().next().unwrap().unwrap().path();
+    for garbage in ["", "{", "{}", "null", r#"{"format":1}"#, r#"{"format":1,"record":7}"#] {
+        std::fs::write(&path, garbage).unwrap();
+        let loaded = store(dir.path(), no_keychain()).load().unwrap();
+        assert!(loaded.record.is_none() && loaded.warning.is_some(), "{garbage}");
+        assert!(store(dir.path(), no_keychain()).load().unwrap().warning.is_none());
+    }
+    std::fs::write(&path, r#"{"format":99}"#).unwrap();
+    assert!(matches!(store(dir.path(), no_keychain()).load(), Err(StoreError::Newer)));
+    assert!(path.exists(), "what a newer version wrote is not touched");
+}
+
+#[test]
+fn the_lock_keeps_a_second_process_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    let mut second = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    assert!(matches!(second.lock(Duration::ZERO), Err(StoreError::Busy(_))));
+    first.save(&record());
+    first.unlock();
+    assert_eq!(second.lock(Duration::ZERO).unwrap().record, Some(record()));
+}
+
+#[test]
+fn nothing_is_written_where_nothing_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Some(dir.path().join("state"));
+    let mut memory = Store::new(place, TokenStore::Memory, "x", Box::new(Fixed(Ok([7; 32]))));
+    memory.lock(Duration::ZERO).unwrap();
+    assert_eq!(memory.save(&record()), None);
+    assert_eq!(memory.load().unwrap().record, Some(record()));
+    assert!(!dir.path().join("state").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_place_is_private_and_must_stay_so() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    first.unlock();
+    let state = dir.path().join("state");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&state), 0o700);
+    for entry in std::fs::read_dir(&state).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+    std::fs::set_permissions(&state, PermissionsExt::from_mode(0o770)).unwrap();
+    assert!(matches!(store(dir.path(), no_keychain()).load(), Err(StoreError::Unsafe { .. })));
+    let warning = store(dir.path(), no_keychain()).save(&record()).unwrap();
+    assert!(warning.contains("could not be stored"), "{warning}");
+    std::fs::set_permissions(&state, PermissionsExt::from_mode(0o700)).unwrap();
+    let moved = dir.path().join("elsewhere");
+    std::fs::rename(&state, &moved).unwrap();
+    symlink(&moved, &state).unwrap();
+    assert!(matches!(store(dir.path(), no_keychain()).load(), Err(StoreError::Unsafe { .. })));
+}

@@ -1,0 +1,163 @@
+//! The bridge's end of the redirect listener's pipes: starts the process, passes commands on, and
+//! turns its news into events.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::clock::random;
+use super::redirect::{self, News, Page};
+use crate::config::Config;
+use crate::core::event::{self, Event, RedirectCommand, RedirectEvent};
+use crate::secret::Secret;
+
+/// How long the listener may take to write its last page after its pipe was closed.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// The redirect listener, while there is one.
+#[derive(Debug)]
+pub struct Window {
+    browser: Option<String>,
+    events: UnboundedSender<Event>,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    commands: ChildStdin,
+    /// Whether its end is our own doing.
+    ended: Arc<AtomicBool>,
+}
+
+impl Window {
+    /// Nothing is started yet.
+    pub fn new(config: &Config, events: UnboundedSender<Event>) -> Self {
+        Self { browser: config.login.browser.clone(), events, process: None }
+    }
+
+    /// Performs a command.
+    pub fn perform(&mut self, command: RedirectCommand) {
+        let command = match command {
+            RedirectCommand::Bind { ports, path, host } => {
+                self.end();
+                if let Err(error) = self.start() {
+                    self.post(RedirectEvent::BindFailed(error.to_string()));
+                    return;
+                }
+                redirect::Command::Bind { ports, path, host }
+            }
+            RedirectCommand::Open(url) => redirect::Command::Open {
+                url: Secret::new(String::from(*url)),
+                browser: self.browser.clone(),
+            },
+            RedirectCommand::Answer { id, page } => {
+                let (page, hint) = match page {
+                    event::Page::SignedIn => (Page::SignedIn, None),
+                    event::Page::Stale => (Page::Stale, None),
+                    event::Page::Denied => (Page::Denied, None),
+                    event::Page::Failed(why) => (Page::Failed, Some(why)),
+                };
+                redirect::Command::Answer { id, page, hint }
+            }
+            RedirectCommand::Close => return self.end(),
+        };
+        if let (Some(process), Ok(line)) = (&mut self.process, serde_json::to_string(&command)) {
+            // A listener that is gone says so itself.
+            process.commands.write_all(format!("{line}\n").as_bytes()).ok();
+        }
+    }
+
+    /// Ends the listener.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn post(&self, event: RedirectEvent) {
+        // A closed inbox is the end of the process.
+        self.events.send(Event::Redirect(event)).ok();
+    }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .arg(redirect::ARGUMENT)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        imp::detach(&mut command);
+        let mut child = command.spawn()?;
+        let (Some(commands), Some(news)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(std::io::Error::other("the listener has no pipes"));
+        };
+        let events = self.events.clone();
+        let ended = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ended);
+        thread::spawn(move || {
+            for line in BufReader::new(news).lines() {
+                let Ok(Ok(news)) = line.map(|line| serde_json::from_str(&line)) else { break };
+                if let Some(event) = translate(news) {
+                    events.send(Event::Redirect(event)).ok();
+                }
+            }
+            if !over.load(Ordering::Relaxed) {
+                events.send(Event::Redirect(RedirectEvent::Gone)).ok();
+            }
+        });
+        self.process = Some(Process { child, commands, ended });
+        Ok(())
+    }
+
+    /// Closes the pipe, which ends the listener, and sees to it that it is gone.
+    fn end(&mut self) {
+        let Some(Process { mut child, commands, ended }) = self.process.take() else { return };
+        ended.store(true, Ordering::Relaxed);
+        drop(commands);
+        thread::spawn(move || {
+            thread::sleep(FAREWELL);
+            child.kill().ok();
+            child.wait().ok();
+        });
+    }
+}
+
+fn translate(news: News) -> Option<RedirectEvent> {
+    Some(match news {
+        News::Bound(port) => match random() {
+            Some(entropy) => RedirectEvent::Bound { port, entropy: Box::new(entropy) },
+            None => {
+                let reason = "the system has no random bytes to give".to_owned();
+                RedirectEvent::BindFailed(reason)
+            }
+        },
+        News::BindFailed(reason) => RedirectEvent::BindFailed(reason),
+        News::OpenFailed(reason) => RedirectEvent::OpenFailed(reason),
+        News::Redirected { id, query } => RedirectEvent::Redirected { id, query },
+    })
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::os::unix::process::CommandExt;
+
+    /// A group of its own: a host that ends the bridge's group must not end the browser.
+    pub(super) fn detach(command: &mut super::Command) {
+        command.process_group(0);
+    }
+}
+
+#[cfg(windows)]
+mod imp {
+    use std::os::windows::process::CommandExt;
+
+    /// `CREATE_NO_WINDOW`: no console flashes up. Never run on Windows so far.
+    pub(super) fn detach(command: &mut super::Command) {
+        const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+        command.creation_flags(CREATE_NO_WINDOW);
+    }
+}
