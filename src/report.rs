@@ -56,7 +56,7 @@ pub fn hint(failure: &Failure) -> Option<String> {
         Failure::Forbidden { .. } => {
             "ask the organisation's administrator: the role, the scope or the address may not be allowed".to_owned()
         }
-        Failure::SignIn(failure) => return sign_in_hint(failure),
+        Failure::SignIn(failure) => sign_in_hint(failure),
         Failure::Misbehaved { .. } => {
             "check the URL; if it is right, this is for the operator of the gateway".to_owned()
         }
@@ -68,8 +68,8 @@ pub fn hint(failure: &Failure) -> Option<String> {
     })
 }
 
-fn sign_in_hint(failure: &SignInFailure) -> Option<String> {
-    Some(match failure {
+fn sign_in_hint(failure: &SignInFailure) -> String {
+    match failure {
         SignInFailure::ServerMisbehaved { .. } | SignInFailure::ServerIncompatible { .. } => {
             "this is for the operator of the gateway; until then use an API key: `--header 'X-API-Key:${APEX_KEY}'`".to_owned()
         }
@@ -84,7 +84,7 @@ fn sign_in_hint(failure: &SignInFailure) -> Option<String> {
             "start the sign-in again, or use an API key".to_owned()
         }
         SignInFailure::Local { .. } => "choose another callback port, or use an API key".to_owned(),
-    })
+    }
 }
 
 /// A failure as the JSON-RPC error that answers a request; one line, without its line break.

@@ -233,7 +233,7 @@ impl Answer {
             return Err(GrantFailure::Malformed("a token that is no bearer token".to_owned()));
         }
         let (expires_in, scope) = (self.life(), self.scope());
-        let refresh = self.refresh_token.map(|token| token.into_secret());
+        let refresh = self.refresh_token.map(RefreshToken::into_secret);
         let access = self.access_token.into_secret();
         // RFC 6750 §2.1: anything else could break out of its header.
         if !is_token(&access) {

@@ -47,31 +47,26 @@ pub fn read_lines(input: impl Read + Send + 'static, lines: Sender<Event>) {
 
 /// One line without its line break; `None` at the end. A line over the limit is skipped.
 fn next_line(input: &mut impl BufRead) -> io::Result<Option<Bytes>> {
-    loop {
-        let mut line = Vec::new();
-        let limit = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
-        let n = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
-        if n == 0 {
-            return Ok(None);
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-            return Ok(Some(line.into()));
-        }
-        if line.len() < MAX_MESSAGE {
-            return Ok(Some(line.into()));
-        }
+    let mut line = Vec::new();
+    let limit = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
+    let n = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
+    if n == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() == MAX_MESSAGE {
         // Too long to hold: the rest goes unread, and what was read is no message.
         input.skip_until(b'\n')?;
         line.truncate(64);
-        return Ok(Some(line.into()));
     }
+    Ok(Some(line.into()))
 }
 
 /// Writes lines to the host.
 #[derive(Debug)]
 pub struct Lines {
-    lines: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Bytes>,
     done: mpsc::Receiver<()>,
     backlog: Arc<Backlog>,
 }
@@ -95,14 +90,14 @@ impl Lines {
             }
             ended.send(()).ok();
         });
-        Self { lines, done, backlog }
+        Self { queue: lines, done, backlog }
     }
 
     /// Queues one line.
     pub fn write(&self, line: Bytes) {
         self.backlog.bytes.fetch_add(line.len() + 1, Ordering::Relaxed);
         // A writer that has ended has said so already.
-        self.lines.send(line).ok();
+        self.queue.send(line).ok();
     }
 
     /// Whether more may be queued.
@@ -119,7 +114,7 @@ impl Lines {
 
     /// Writes out what is queued, as far as the host takes it.
     pub fn close(self) {
-        drop(self.lines);
+        drop(self.queue);
         match self.done.recv_timeout(FLUSH) {
             Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }

@@ -101,9 +101,7 @@ impl Window {
         thread::spawn(move || {
             for line in BufReader::new(news).lines() {
                 let Ok(Ok(news)) = line.map(|line| serde_json::from_str(&line)) else { break };
-                if let Some(event) = translate(news) {
-                    events.send(Event::Redirect(event)).ok();
-                }
+                events.send(Event::Redirect(translate(news))).ok();
             }
             if !over.load(Ordering::Relaxed) {
                 events.send(Event::Redirect(RedirectEvent::Gone)).ok();
@@ -126,19 +124,20 @@ impl Window {
     }
 }
 
-fn translate(news: News) -> Option<RedirectEvent> {
-    Some(match news {
-        News::Bound(port) => match random() {
-            Some(entropy) => RedirectEvent::Bound { port, entropy: Box::new(entropy) },
-            None => {
+fn translate(news: News) -> RedirectEvent {
+    match news {
+        News::Bound(port) => {
+            if let Some(entropy) = random() {
+                RedirectEvent::Bound { port, entropy: Box::new(entropy) }
+            } else {
                 let reason = "the system has no random bytes to give".to_owned();
                 RedirectEvent::BindFailed(reason)
             }
-        },
+        }
         News::BindFailed(reason) => RedirectEvent::BindFailed(reason),
         News::OpenFailed(reason) => RedirectEvent::OpenFailed(reason),
         News::Redirected { id, query } => RedirectEvent::Redirected { id, query },
-    })
+    }
 }
 
 #[cfg(unix)]

@@ -64,9 +64,10 @@ impl Flags {
             bind: self.bind,
             port: self.port,
             web_port: self.web_port,
-            organisations: match self.organisations.is_empty() {
-                true => default.organisations,
-                false => self.organisations,
+            organisations: if self.organisations.is_empty() {
+                default.organisations
+            } else {
+                self.organisations
             },
             auth: !self.no_auth,
             consent: match (self.auto_approve, self.auto_deny) {

@@ -42,7 +42,7 @@ pub(super) async fn sign_in(
     Shared(state): Shared<Arc<State>>,
     Form(form): Form<Pairs>,
 ) -> Response {
-    let name = form.get("name").map(String::as_str).unwrap_or("ada");
+    let name = form.get("name").map_or("ada", String::as_str);
     let handoff = form.get("handoff").map(String::as_str).unwrap_or_default();
     let session = jwt::sign(&state.handoff_key, &json!({ "user": name }));
     let cookie = format!("session={session}; HttpOnly; SameSite=Lax; Path=/");

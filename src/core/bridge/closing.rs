@@ -107,7 +107,7 @@ impl Bridge {
         }
         if self.transport == Transport::Http && self.carrier.session.is_some() {
             // The session ends for the gateway too; whether it agrees changes nothing for us.
-            if let Some(token) = self.token_now(now, out) {
+            if let Ok(token) = self.token_now(now, out) {
                 let exchange = out.start(self.carrier.goodbye(token.as_ref()));
                 self.exchanges.insert(exchange, Exchange::Goodbye);
                 self.closing = Some(Closing::Farewell(now.after(FAREWELL), status));

@@ -98,10 +98,8 @@ impl Bridge {
         }
         let initialize = method == "initialize";
         self.pending.insert(id.clone(), Pending { exchange: None, initialize });
-        let kind = match initialize {
-            true => Kind::Initialize(id.clone()),
-            false => Kind::Request(id.clone()),
-        };
+        let kind =
+            if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
         self.enqueue(bytes, kind, now);
     }
 

@@ -182,9 +182,10 @@ impl Bridge {
 
     /// When [`Event::Tick`] is wanted, as uptime.
     pub fn deadline(&self, now: Moment) -> Option<Duration> {
-        let patience = match self.waits_for_connection() {
-            true => self.queue.front().map(|outgoing| outgoing.since.saturating_add(PATIENCE)),
-            false => None,
+        let patience = if self.waits_for_connection() {
+            self.queue.front().map(|outgoing| outgoing.since.saturating_add(PATIENCE))
+        } else {
+            None
         };
         [
             self.access.deadline(now),

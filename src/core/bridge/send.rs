@@ -7,6 +7,9 @@ use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+/// There is no credential to send something with at the moment.
+pub(super) struct NotNow;
+
 impl Bridge {
     /// Sends what may be sent.
     pub(super) fn pump(&mut self, now: Moment, out: &mut Outbox<'_>) {
@@ -95,10 +98,10 @@ impl Bridge {
         &mut self,
         now: Moment,
         out: &mut Outbox<'_>,
-    ) -> Option<Option<Secret>> {
+    ) -> Result<Option<Secret>, NotNow> {
         match self.access.readiness(now, out) {
-            Readiness::Ready(token) => Some(token),
-            Readiness::Wait | Readiness::Refused(_) => None,
+            Readiness::Ready(token) => Ok(token),
+            Readiness::Wait | Readiness::Refused(_) => Err(NotNow),
         }
     }
 }

@@ -289,7 +289,7 @@ impl Bridge {
         if matches!(self.listen, Listen::Open(..)) || self.closing.is_some() {
             return;
         }
-        let Some(token) = self.token_now(now, out) else {
+        let Ok(token) = self.token_now(now, out) else {
             self.listen = Listen::Waiting(now.after(Duration::from_secs(1)));
             return;
         };
@@ -360,7 +360,7 @@ impl Bridge {
         match self.stream {
             Stream::Waiting(until) if now.reached(until) && self.transport == Transport::Sse => {
                 // A server that was there before is looked for even if nobody asks just now.
-                if let Some(token) = self.token_now(now, out) {
+                if let Ok(token) = self.token_now(now, out) {
                     self.endpoint(token.as_ref(), now, out);
                 } else {
                     self.stream = Stream::Closed;

@@ -138,7 +138,7 @@ impl World {
     }
 
     fn set(&mut self, uptime: Duration) {
-        let passed = uptime - self.now.uptime;
+        let passed = uptime.saturating_sub(self.now.uptime);
         self.now = Moment { uptime, unix: self.now.unix + passed.as_secs() };
     }
 

@@ -32,7 +32,7 @@ impl Challenge {
                 (Part::Scheme(scheme), None) if scheme.eq_ignore_ascii_case("bearer") => {
                     challenge = Some(Self::default());
                 }
-                (Part::Scheme(_), None) | (Part::Parameter(..), None) => {}
+                (Part::Scheme(_) | Part::Parameter(..), None) => {}
                 // The next challenge begins; the first Bearer one counts.
                 (Part::Scheme(_), Some(_)) => break,
                 (Part::Parameter(name, text), Some(challenge)) => challenge.set(name, text),

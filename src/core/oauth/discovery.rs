@@ -1,5 +1,5 @@
 //! Finding the authorization server: which documents to ask for, and what to believe of them
-//! (RFC 9728, RFC 8414, OpenID Connect Discovery 1.0).
+//! (RFC 9728, RFC 8414, `OpenID` Connect Discovery 1.0).
 
 use serde::Deserialize;
 use url::Url;
@@ -134,7 +134,7 @@ pub fn check_issuer(metadata: &ServerMetadata, asked: &str) -> Result<(), SignIn
 
 /// Refuses a server without PKCE S256 (RFC 7636; MCP: a client must).
 ///
-/// An OpenID Connect document often lacks the member although the server knows PKCE, so there
+/// An `OpenID` Connect document often lacks the member although the server knows PKCE, so there
 /// its absence only earns a warning, which is returned.
 pub fn check_pkce(
     metadata: &ServerMetadata,

@@ -278,26 +278,22 @@ fn resource_metadata(
     let metadata = metadata
         .filter(|found| found.resource.is_some() || !found.authorization_servers.is_empty());
     let challenged = start.challenge.as_ref().and_then(|challenge| challenge.scope.clone());
-    let (resource, issuers) = match metadata {
-        Some(metadata) => {
-            discovery::check_resource(&metadata, &start.server)?;
-            let supported =
-                metadata.scopes_supported.filter(|s| !s.is_empty()).map(|s| s.join(" "));
-            let resource = Resource {
-                id: start.options.resource.clone().or(metadata.resource),
-                scope: challenged.or(supported),
-                documented: true,
-            };
-            (resource, metadata.authorization_servers)
+    let (resource, issuers) = if let Some(metadata) = metadata {
+        discovery::check_resource(&metadata, &start.server)?;
+        let supported = metadata.scopes_supported.filter(|s| !s.is_empty()).map(|s| s.join(" "));
+        let resource = Resource {
+            id: start.options.resource.clone().or(metadata.resource),
+            scope: challenged.or(supported),
+            documented: true,
+        };
+        (resource, metadata.authorization_servers)
+    } else {
+        if let Some(url) = left.pop() {
+            out.push(Step::Fetch(url));
+            return Ok(State::ExpectResourceMetadata { left });
         }
-        None => {
-            if let Some(url) = left.pop() {
-                out.push(Step::Fetch(url));
-                return Ok(State::ExpectResourceMetadata { left });
-            }
-            let id = start.options.resource.clone().or_else(|| Some(start.server_text.clone()));
-            (Resource { id, scope: challenged, documented: false }, Vec::new())
-        }
+        let id = start.options.resource.clone().or_else(|| Some(start.server_text.clone()));
+        (Resource { id, scope: challenged, documented: false }, Vec::new())
     };
     // MCP 2025-03-26: without the document the server's origin is the authorization server.
     let origin = start.server.origin().ascii_serialization();
@@ -339,32 +335,29 @@ fn server_metadata(
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
     let metadata: Option<ServerMetadata> = document("the authorization-server metadata", answer)?;
-    let metadata = match metadata {
-        Some(metadata) => {
-            discovery::check_issuer(&metadata, &expect.issuer)?;
-            let openid = expect.asked.path().contains("openid-configuration");
-            if let Some(warning) = discovery::check_pkce(&metadata, openid)? {
-                out.push(Step::Tell(Notice::Warning(warning)));
-            }
-            metadata
+    let metadata = if let Some(metadata) = metadata {
+        discovery::check_issuer(&metadata, &expect.issuer)?;
+        let openid = expect.asked.path().contains("openid-configuration");
+        if let Some(warning) = discovery::check_pkce(&metadata, openid)? {
+            out.push(Step::Tell(Notice::Warning(warning)));
         }
-        None => {
-            if let Some(url) = expect.left.pop() {
-                expect.asked = url.clone();
-                out.push(Step::Fetch(url));
-                return Ok(State::ExpectServerMetadata(Box::new(expect)));
-            }
-            if !expect.others.is_empty() {
-                return ask_issuer(start, expect.resource, expect.others, out);
-            }
-            if expect.resource.documented {
-                return Err(SignInFailure::ServerIncompatible {
-                    issuer: expect.issuer,
-                    missing: "its metadata at any of the places where the standards look for it",
-                });
-            }
-            ServerMetadata::without_document(&expect.issuer)
+        metadata
+    } else {
+        if let Some(url) = expect.left.pop() {
+            expect.asked = url.clone();
+            out.push(Step::Fetch(url));
+            return Ok(State::ExpectServerMetadata(Box::new(expect)));
         }
+        if !expect.others.is_empty() {
+            return ask_issuer(start, expect.resource, expect.others, out);
+        }
+        if expect.resource.documented {
+            return Err(SignInFailure::ServerIncompatible {
+                issuer: expect.issuer,
+                missing: "its metadata at any of the places where the standards look for it",
+            });
+        }
+        ServerMetadata::without_document(&expect.issuer)
     };
     let endpoint = |name: &'static str, url: &Option<String>| match url {
         Some(url) => discovery::check_endpoint(name, url, &start.server),

@@ -121,16 +121,13 @@ fn locked(used: Box<Record>, stored: Option<Box<Record>>, out: &mut Vec<Step>) -
         out.push(Step::Done(Outcome::Tokens(record)));
         return State::Done;
     }
-    match grant(&record) {
-        Some(grant) => {
-            out.push(Step::Grant(Box::new(grant)));
-            State::ExpectTokens(record, Attempt::First)
-        }
-        None => {
-            out.push(Step::Unlock);
-            out.push(Step::Done(Outcome::SignIn(Some(record))));
-            State::Done
-        }
+    if let Some(grant) = grant(&record) {
+        out.push(Step::Grant(Box::new(grant)));
+        State::ExpectTokens(record, Attempt::First)
+    } else {
+        out.push(Step::Unlock);
+        out.push(Step::Done(Outcome::SignIn(Some(record))));
+        State::Done
     }
 }
 

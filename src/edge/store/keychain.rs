@@ -20,7 +20,7 @@ const SERVICE: &str = "apexmcp-bridge";
 const USER: &str = "vault-key";
 
 /// A key for the token files.
-pub type Key = [u8; 32];
+pub(super) type Key = [u8; 32];
 
 /// Why there is no key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! is no usable keychain the file's mode (0600) is the protection. The lock beside it belongs to
 //! the kernel, so that a process which dies gives it back.
 
+use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::thread;
@@ -88,7 +89,10 @@ impl Store {
         keychain: Box<dyn Keychain + Send>,
     ) -> Self {
         let digest = digest::digest(&digest::SHA256, key.as_bytes());
-        let name = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = digest.as_ref().iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").ok();
+            text
+        });
         Self { choice, dir, name, keychain, memory: None, lock: None, warned: false }
     }
 
