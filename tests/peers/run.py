@@ -139,7 +139,9 @@ def start_server(processes, mode, log):
         server = processes.start(command, stdout=output, stderr=subprocess.STDOUT)
     listening = poll(
         SERVER_START_SECONDS,
-        lambda: server.poll() is not None or re.search(r"^listening on (\d+)$", log.read_text(), re.M),
+        lambda: (
+            server.poll() is not None or re.search(r"^listening on (\d+)$", log.read_text(), re.M)
+        ),
     )
     if not isinstance(listening, re.Match):
         sys.exit(f"run.py: the server did not start as {mode}:\n{log.read_text()}")
@@ -207,7 +209,9 @@ def goodbye(mode, log):
     complete = poll(GOODBYE_SECONDS, left)
     text = log.read_text()
     begun, ended = set(re.findall(begin, text)), set(re.findall(end, text))
-    reason = "" if complete else f"not ok goodbye\n  {len(begun)} sessions begun, {len(ended)} ended"
+    reason = (
+        "" if complete else f"not ok goodbye\n  {len(begun)} sessions begun, {len(ended)} ended"
+    )
     return Outcome(mode, "(goodbye)", time.monotonic() - start, 1, reason)
 
 
@@ -266,7 +270,13 @@ def main():
         with ThreadPoolExecutor(options.jobs) as pool:
             runs = [
                 pool.submit(
-                    run_driver, processes, scratch, client, target, options.bridge, origins[target.mode]
+                    run_driver,
+                    processes,
+                    scratch,
+                    client,
+                    target,
+                    options.bridge,
+                    origins[target.mode],
                 )
                 for target in targets
                 for client in clients

@@ -15,15 +15,19 @@ exec 3<&0
 child=$!
 exec 0</dev/null 1>/dev/null 3<&-
 
+# Renamed, so that a reader never sees half of it.
+note() {
+  echo "$2" >"$directory/$$.part"
+  mv "$directory/$$.part" "$directory/$$.$1"
+}
+
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT HUP
-echo "$child" >"$directory/$$.child"
+note child "$child"
 while :; do
   # A signal ends `wait` early: then wait again.
   wait "$child"
   status=$?
   kill -0 "$child" 2>/dev/null || break
 done
-# Renamed, so that a reader never sees half of it.
-echo "$status" >"$directory/$$.part"
-mv "$directory/$$.part" "$directory/$$.exit"
+note exit "$status"
 exit "$status"

@@ -40,7 +40,10 @@ export async function until(condition) {
 export async function step(name, body) {
   let timer;
   const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Unmet(`no end after ${STEP_SECONDS} s`)), STEP_SECONDS * 1000);
+    timer = setTimeout(
+      () => reject(new Unmet(`no end after ${STEP_SECONDS} s`)),
+      STEP_SECONDS * 1000,
+    );
   });
   try {
     const result = await Promise.race([body(), limit]);
@@ -90,7 +93,7 @@ export class Watched {
         // It has just ended.
       }
     }
-    while (this.running().length > 0) await sleep(10);
+    for (let ms = 0; ms < 2000 && this.running().length > 0; ms += 10) await sleep(10);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

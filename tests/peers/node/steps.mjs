@@ -85,7 +85,11 @@ export async function session({ client, callTool, transport, host, wire, watched
     expect("name", client.getServerVersion()?.name, "mcp-servers/everything");
     expectThat("instructions", client.getInstructions()?.length > 0, client.getInstructions());
     const { logging, prompts, resources, tools } = client.getServerCapabilities();
-    expectThat("capabilities", logging && prompts && resources?.subscribe && tools, client.getServerCapabilities());
+    expectThat(
+      "capabilities",
+      logging && prompts && resources?.subscribe && tools,
+      client.getServerCapabilities(),
+    );
   });
   const bridge = transport.pid;
 
@@ -94,7 +98,9 @@ export async function session({ client, callTool, transport, host, wire, watched
     // that overtakes it gets a short list.
     const { tools } = await client.listTools();
     expect("missing tools", missing(names(tools), TOOLS), []);
-    expect("input of echo", tools.find(({ name }) => name === "echo").inputSchema.required, ["message"]);
+    expect("input of echo", tools.find(({ name }) => name === "echo").inputSchema.required, [
+      "message",
+    ]);
   });
 
   await step("echo", async () => {
@@ -109,15 +115,23 @@ export async function session({ client, callTool, transport, host, wire, watched
 
   await step("structured content", async () => {
     const { structuredContent } = await call("get-structured-content", { location: "Chicago" });
-    expect("weather", structuredContent, { temperature: 36, conditions: "Light rain / drizzle", humidity: 82 });
+    expect("weather", structuredContent, {
+      temperature: 36,
+      conditions: "Light rain / drizzle",
+      humidity: 82,
+    });
   });
 
   await step("progress", async () => {
     const seen = [];
     const from = wire.length;
-    const result = await call("trigger-long-running-operation", { duration: 1, steps: 5 }, {
-      onprogress: ({ progress, total }) => seen.push([progress, total]),
-    });
+    const result = await call(
+      "trigger-long-running-operation",
+      { duration: 1, steps: 5 },
+      {
+        onprogress: ({ progress, total }) => seen.push([progress, total]),
+      },
+    );
     expectThat("result", text(result).includes("Steps: 5"), text(result));
     const order = wire
       .slice(from)
@@ -132,7 +146,9 @@ export async function session({ client, callTool, transport, host, wire, watched
 
   await step("calls side by side", async () => {
     const slow = call("trigger-long-running-operation", { duration: 1, steps: 2 });
-    const sums = await Promise.all(Array.from({ length: 16 }, (_, n) => call("get-sum", { a: n, b: 0.5 })));
+    const sums = await Promise.all(
+      Array.from({ length: 16 }, (_, n) => call("get-sum", { a: n, b: 0.5 })),
+    );
     sums.forEach((sum, n) => expect("sum", text(sum), `The sum of ${n} and 0.5 is ${n + 0.5}.`));
     expectThat("slow call", text(await slow).includes("completed"), await slow);
   });
@@ -141,19 +157,37 @@ export async function session({ client, callTool, transport, host, wire, watched
     const abort = new AbortController();
     let first;
     const progress = new Promise((resolve) => (first = resolve));
-    const outcome = call("trigger-long-running-operation", { duration: 20, steps: 100 }, {
-      signal: abort.signal,
-      onprogress: first,
-    }).then(() => "result", () => "cancelled");
+    const outcome = call(
+      "trigger-long-running-operation",
+      { duration: 20, steps: 100 },
+      {
+        signal: abort.signal,
+        onprogress: first,
+      },
+    ).then(
+      () => "result",
+      () => "cancelled",
+    );
     await progress;
     abort.abort("enough");
     expect("outcome", await outcome, "cancelled");
-    expect("echo after it", text(await call("echo", { message: "still here" })), "Echo: still here");
+    expect(
+      "echo after it",
+      text(await call("echo", { message: "still here" })),
+      "Echo: still here",
+    );
   });
 
   await step("resources", async () => {
     const { resources } = await client.listResources();
-    expect("missing", missing(resources.map(({ uri }) => uri), [DOCUMENT]), []);
+    expect(
+      "missing",
+      missing(
+        resources.map(({ uri }) => uri),
+        [DOCUMENT],
+      ),
+      [],
+    );
     const [document] = (await client.readResource({ uri: DOCUMENT })).contents;
     expect("kind", [document.uri, document.mimeType], [DOCUMENT, "text/markdown"]);
     expectThat("text", document.text.length > 100, document.text);
@@ -165,14 +199,23 @@ export async function session({ client, callTool, transport, host, wire, watched
     const [dynamic] = (await client.readResource({ uri: DYNAMIC })).contents;
     expectThat("template", dynamic.text.startsWith("Resource 7: "), dynamic);
     const [blob] = (await client.readResource({ uri: "demo://resource/dynamic/blob/7" })).contents;
-    expectThat("blob", Buffer.from(blob.blob, "base64").toString().startsWith("Resource 7: "), blob);
+    expectThat(
+      "blob",
+      Buffer.from(blob.blob, "base64").toString().startsWith("Resource 7: "),
+      blob,
+    );
   });
 
   await step("prompts", async () => {
     const { prompts } = await client.listPrompts();
     expect("prompts", names(prompts), PROMPTS);
-    const { messages } = await client.getPrompt({ name: "args-prompt", arguments: { city: "K\u00f6ln", state: "NRW" } });
-    expect("messages", messages, [{ role: "user", content: { type: "text", text: "What's weather in K\u00f6ln, NRW?" } }]);
+    const { messages } = await client.getPrompt({
+      name: "args-prompt",
+      arguments: { city: "K\u00f6ln", state: "NRW" },
+    });
+    expect("messages", messages, [
+      { role: "user", content: { type: "text", text: "What's weather in K\u00f6ln, NRW?" } },
+    ]);
   });
 
   await step("completion", async () => {
@@ -185,7 +228,10 @@ export async function session({ client, callTool, transport, host, wire, watched
   });
 
   await step("an error of the server", async () => {
-    const error = await client.getPrompt({ name: "no-such-prompt" }).then(() => undefined, (e) => e);
+    const error = await client.getPrompt({ name: "no-such-prompt" }).then(
+      () => undefined,
+      (e) => e,
+    );
     expect("code", error?.code, -32602);
     expectThat("message", error.message.includes("no-such-prompt not found"), error.message);
   });
@@ -194,7 +240,9 @@ export async function session({ client, callTool, transport, host, wire, watched
     await client.setLoggingLevel("debug");
     const from = host.logs.length;
     await call("toggle-simulated-logging");
-    const log = await until(() => host.logs.slice(from).find(({ data }) => /level.message/.test(data)));
+    const log = await until(() =>
+      host.logs.slice(from).find(({ data }) => /level.message/.test(data)),
+    );
     expectThat("level", typeof log.level === "string", log);
     expectThat("stopped", text(await call("toggle-simulated-logging")).startsWith("Stopped"), log);
   });
@@ -210,12 +258,24 @@ export async function session({ client, callTool, transport, host, wire, watched
   await step("roots", async () => {
     // The server asks a third of a second after `initialized`, outside of any call.
     await until(() => host.asked.roots >= 1);
-    await until(() => host.logs.some(({ data }) => data === "Roots updated: 1 root(s) received from client"));
-    expectThat("list", text(await call("get-roots-list")).includes("URI: file:///peers/one"), host.roots);
+    await until(() =>
+      host.logs.some(({ data }) => data === "Roots updated: 1 root(s) received from client"),
+    );
+    expectThat(
+      "list",
+      text(await call("get-roots-list")).includes("URI: file:///peers/one"),
+      host.roots,
+    );
     host.roots = [...host.roots, { uri: "file:///peers/two", name: "two" }];
     await client.sendRootsListChanged();
-    await until(() => host.logs.some(({ data }) => data === "Roots updated: 2 root(s) received from client"));
-    expectThat("longer list", text(await call("get-roots-list")).includes("URI: file:///peers/two"), host.roots);
+    await until(() =>
+      host.logs.some(({ data }) => data === "Roots updated: 2 root(s) received from client"),
+    );
+    expectThat(
+      "longer list",
+      text(await call("get-roots-list")).includes("URI: file:///peers/two"),
+      host.roots,
+    );
   });
 
   await step("sampling", async () => {
@@ -223,7 +283,11 @@ export async function session({ client, callTool, transport, host, wire, watched
     const [question] = host.asked.sampling;
     expect("asked", host.asked.sampling.length, 1);
     expect("limit", question.maxTokens, 17);
-    expect("question", question.messages[0].content.text, "Resource trigger-sampling-request context: why?");
+    expect(
+      "question",
+      question.messages[0].content.text,
+      "Resource trigger-sampling-request context: why?",
+    );
     expectThat("answer", result.includes("an answer from the host \u2713"), result);
   });
 
@@ -236,9 +300,15 @@ export async function session({ client, callTool, transport, host, wire, watched
   });
 
   await step("elicitation by URL", async () => {
-    const result = text(await call("trigger-url-elicitation", { url: SIGN_IN, elicitationId: "e-1" }));
+    const result = text(
+      await call("trigger-url-elicitation", { url: SIGN_IN, elicitationId: "e-1" }),
+    );
     const question = host.asked.elicitation[1];
-    expect("question", [question.mode, question.url, question.elicitationId], ["url", SIGN_IN, "e-1"]);
+    expect(
+      "question",
+      [question.mode, question.url, question.elicitationId],
+      ["url", SIGN_IN, "e-1"],
+    );
     expectThat("answer", result.includes(`URL: ${SIGN_IN}`), result);
   });
 
@@ -249,7 +319,9 @@ export async function session({ client, callTool, transport, host, wire, watched
   await step("close", async () => {
     const begin = performance.now();
     await client.close();
-    const status = await until(() => (watched.status(bridge) === undefined ? undefined : [watched.status(bridge)]));
+    const status = await until(() =>
+      watched.status(bridge) === undefined ? undefined : [watched.status(bridge)],
+    );
     const seconds = (performance.now() - begin) / 1000;
     expect("exit status", status, [0]);
     expectThat("end within 2 s", seconds < 2, seconds);

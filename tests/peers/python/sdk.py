@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import tempfile
 import time
 import traceback
@@ -333,7 +332,9 @@ async def session(parameters, negotiate):
         expect_that("blob", base64.b64decode(blob.blob).startswith(b"Resource 7: "), blob)
 
     with step("prompts"):
-        expect("prompts", {prompt.name for prompt in (await client.list_prompts()).prompts}, PROMPTS)
+        expect(
+            "prompts", {prompt.name for prompt in (await client.list_prompts()).prompts}, PROMPTS
+        )
         prompt = await client.get_prompt("args-prompt", {"city": "K\u00f6ln", "state": "NRW"})
         [message] = prompt.messages
         expect("message", message.content.text, "What's weather in K\u00f6ln, NRW?")
