@@ -1,1 +1,17 @@
-//! Black-box tests of the programs.
+//! Black-box tests: the real programs over real pipes and sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a panic is how a test fails, and tests read clocks"
+)]
+
+mod conversation;
+mod endings;
+mod secrets;
+mod support;
+mod tidy;

@@ -1,0 +1,139 @@
+//! How it ends: closed stdin in every state, signals, refusals, outages.
+
+use std::net::TcpListener;
+
+use apexmcp_bridge::mock::{Consent, Gateway, Plan};
+use serde_json::{Value, json};
+
+use crate::support::{Bridge, Home, Person, check_end};
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"it","version":"1"}}}"#;
+
+#[test]
+fn before_anything_was_said() {
+    check_end(&Bridge::start(&Home::new(), &["http://127.0.0.1:9/mcp"]).end(), 0);
+}
+
+#[test]
+fn while_a_person_is_expected_to_sign_in() {
+    let gateway = Gateway::start(Plan::default()).unwrap();
+    for url in [gateway.sse_url("acme"), gateway.http_url("acme")] {
+        let home = Home::new();
+        let mut bridge = Bridge::start_with(&home, Person::Absent, &[&url, "--debug"], &[]);
+        bridge.send(INITIALIZE);
+        while home.browsers() == 0 {
+            std::thread::yield_now();
+        }
+        let ended = bridge.end();
+        check_end(&ended, 4);
+        assert!(ended.stderr.contains("please sign in"), "{}", ended.stderr);
+        let answer: Value = serde_json::from_str(&ended.stdout[0]).unwrap();
+        assert_eq!(answer["error"]["code"], -31002);
+        assert!(answer["error"]["data"]["hint"].as_str().unwrap().contains("/authorize"));
+        // The listener is gone with the bridge.
+        let port = ended.stderr.split("localhost%3A").nth(1).unwrap();
+        let port: u16 = port.split('%').next().unwrap().parse().unwrap();
+        let free = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            TcpListener::bind(("127.0.0.1", port)).is_ok()
+        });
+        assert!(free, "port {port} is still taken");
+    }
+}
+
+#[test]
+fn while_the_gateway_is_silent() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for path in ["mcp", "sse"] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        let mut bridge = Bridge::start(&Home::new(), &[&url]);
+        bridge.send(INITIALIZE);
+        let ended = bridge.end();
+        assert!(ended.took.as_secs() < 2, "{:?}", ended.took);
+        let answer: Value = serde_json::from_str(&ended.stdout[0]).unwrap();
+        assert_eq!(answer["error"]["code"], -31008);
+    }
+}
+
+#[test]
+fn with_a_wrong_key() {
+    let gateway = Gateway::start(Plan::default()).unwrap();
+    for url in [gateway.sse_url("acme"), gateway.http_url("acme")] {
+        let home = Home::new();
+        let args = [url.as_str(), "--header", "X-API-Key:wrong-key-value"];
+        let mut bridge = Bridge::start(&home, &args);
+        bridge.send(INITIALIZE);
+        let answer = bridge.answer(0);
+        assert_eq!(answer["error"]["code"], -31003, "{answer}");
+        let ended = bridge.end();
+        check_end(&ended, 4);
+        assert!(ended.stderr.contains("X-API-Key"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("wrong-key-value"));
+        assert_eq!(home.browsers(), 0);
+    }
+}
+
+#[test]
+fn with_a_gateway_that_is_not_there() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for path in ["mcp", "sse"] {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        let mut bridge = Bridge::start(&Home::new(), &[&url]);
+        bridge.send(INITIALIZE);
+        let answer = bridge.answer(0);
+        assert_eq!(answer["error"]["code"], -31001, "{answer}");
+        assert_eq!(answer["error"]["data"]["bridge"], "apexmcp-bridge");
+        let ended = bridge.end();
+        check_end(&ended, 5);
+        assert!(ended.stderr.contains("cannot be reached"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn when_the_person_says_no() {
+    let gateway = Gateway::start(Plan { consent: Consent::Deny, ..Plan::default() }).unwrap();
+    let home = Home::new();
+    let mut bridge = Bridge::start(&home, &[&gateway.http_url("acme")]);
+    bridge.send(INITIALIZE);
+    let answer = bridge.answer(0);
+    assert!(answer["error"]["message"].as_str().unwrap().contains("access_denied"), "{answer}");
+    check_end(&bridge.end(), 4);
+    assert_eq!(home.browsers(), 1);
+}
+
+#[test]
+fn with_a_gateway_from_before_the_sign_in() {
+    let gateway = Gateway::start(Plan { old_release: true, ..Plan::default() }).unwrap();
+    let home = Home::new();
+    let mut bridge = Bridge::start(&home, &[&gateway.http_url("acme")]);
+    bridge.send(INITIALIZE);
+    let answer = bridge.answer(0);
+    assert_eq!(answer["error"]["code"], -31002, "{answer}");
+    check_end(&bridge.end(), 4);
+}
+
+#[test]
+fn with_a_wrong_command_line() {
+    let home = Home::new();
+    let ended = Bridge::start(&home, &["ftp://x"]).end();
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    assert!(ended.stdout.is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn by_a_signal() {
+    let gateway = Gateway::start(Plan { auth: false, ..Plan::default() }).unwrap();
+    for (name, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let mut bridge = Bridge::start(&Home::new(), &[&gateway.http_url("acme")]);
+        bridge.handshake("2025-06-18");
+        bridge.request(1, "ping", json!({}));
+        let pid = bridge.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args([&format!("-{name}"), &pid]).status().unwrap().success());
+        check_end(&bridge.end(), status);
+        assert_eq!(gateway.requests().last().unwrap().method, "DELETE");
+    }
+}
