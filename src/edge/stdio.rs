@@ -147,7 +147,14 @@ fn write_lines(
 /// Lines for people on stderr: a reader that is slow or gone costs nothing but its lines.
 #[derive(Clone, Debug)]
 pub struct Log {
-    lines: mpsc::SyncSender<String>,
+    lines: mpsc::SyncSender<LogLine>,
+}
+
+#[derive(Debug)]
+enum LogLine {
+    Text(String),
+    /// Everything before it is out.
+    Flush(mpsc::Sender<()>),
 }
 
 /// How many lines may wait for a stderr that nobody reads.
@@ -156,11 +163,14 @@ const MAX_LOG_LINES: usize = 1024;
 impl Log {
     /// Writes to stderr.
     pub fn stderr() -> Self {
-        let (lines, inbox) = mpsc::sync_channel::<String>(MAX_LOG_LINES);
+        let (lines, inbox) = mpsc::sync_channel(MAX_LOG_LINES);
         spawn("stderr", move || {
             while let Ok(line) = inbox.recv() {
-                // Nobody is left to be told.
-                io::stderr().write_all(line.as_bytes()).ok();
+                match line {
+                    // Nobody is left to be told.
+                    LogLine::Text(text) => io::stderr().write_all(text.as_bytes()).ok(),
+                    LogLine::Flush(done) => done.send(()).ok(),
+                };
             }
         });
         Self { lines }
@@ -168,20 +178,15 @@ impl Log {
 
     /// Writes one line, or drops it if too many wait.
     pub fn line(&self, text: &str) {
-        self.lines.try_send(format!("{text}\n")).ok();
+        self.lines.try_send(LogLine::Text(format!("{text}\n"))).ok();
     }
 
     /// Gives the lines that wait a moment to get out.
     pub fn close(self) {
-        let Self { lines } = self;
-        let (done, ended) = mpsc::channel::<()>();
-        thread::spawn(move || {
-            // An empty line behind all others: when it was taken, they are out.
-            lines.send(String::new()).ok();
-            drop(lines);
-            done.send(()).ok();
-        });
-        ended.recv_timeout(FLUSH).ok();
+        let (done, ended) = mpsc::channel();
+        if self.lines.try_send(LogLine::Flush(done)).is_ok() {
+            ended.recv_timeout(FLUSH).ok();
+        }
     }
 }
 

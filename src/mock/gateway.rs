@@ -152,7 +152,6 @@ fn gateway_routes(state: &Arc<State>) -> Router {
         .route("/.well-known/oauth-protected-resource", get(oauth::resource_metadata))
         .route("/.well-known/oauth-protected-resource/{*path}", get(oauth::resource_metadata_at))
         .route("/.well-known/oauth-authorization-server", get(oauth::server_metadata))
-        .route("/register", post(oauth::register))
         .route("/oauth/token", post(oauth::token))
         .route("/mcp/{org}/sse", get(sse::open))
         .route("/mcp/{org}/messages", post(sse::message))
@@ -162,6 +161,7 @@ fn gateway_routes(state: &Arc<State>) -> Router {
         );
     if !state.plan.old_release {
         routes = routes
+            .route("/register", post(oauth::register))
             .route("/authorize", get(oauth::authorize))
             .route("/authorize/complete", get(oauth::complete));
     }

@@ -96,7 +96,9 @@ fn tell_sign_in(gateway: &Gateway) {
     let mut told = HashSet::new();
     for seen in gateway.requests() {
         let text = match (seen.path.as_str(), seen.status) {
-            (path, 401) if path.ends_with("/sse") => "challenge: the gateway said 401 and where to ask",
+            (path, 401) if path.ends_with("/sse") => {
+                "challenge: the gateway said 401 and where to ask"
+            }
             (path, 200) if path.starts_with("/.well-known/oauth-protected-resource") => {
                 "discovery: who gives tokens for this endpoint"
             }

@@ -189,7 +189,7 @@ impl Bridge {
         };
         self.phase = Phase::ReplayAnnouncing(now.after(ACKNOWLEDGE));
         let kind = Kind::ReplayInitialized;
-        self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime });
+        self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime, epoch: 0 });
     }
 
     /// The gateway has taken `notifications/initialized`, or has had time enough.
@@ -212,7 +212,13 @@ impl Bridge {
         self.phase = Phase::Lost;
         if let Some((id, bytes)) = self.handshake.replay() {
             let kind = Kind::ReplayInitialize(id);
-            self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime });
+            self.queue.push_front(Outgoing {
+                bytes,
+                kind,
+                refused: 0,
+                since: now.uptime,
+                epoch: 0,
+            });
         } else {
             self.phase = Phase::Fresh;
         }

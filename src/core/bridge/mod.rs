@@ -49,6 +49,8 @@ pub struct Bridge {
     /// Whether the server has been reached: from then on an outage is waited for.
     reached: bool,
     stream: Stream,
+    /// Counts the streams of HTTP+SSE: what was sent on one is not answered on the next.
+    epoch: u64,
     listen: Listen,
     backoff: Backoff,
     phase: Phase,
@@ -70,6 +72,8 @@ struct Outgoing {
     /// How often it was sent and refused.
     refused: u8,
     since: Duration,
+    /// On which stream it was sent.
+    epoch: u64,
 }
 
 /// What a message is, as far as its way is concerned.
@@ -146,6 +150,7 @@ impl Bridge {
             evidence: None,
             reached: false,
             stream: Stream::default(),
+            epoch: 0,
             listen: Listen::default(),
             backoff: Backoff::new(seed.rotate_left(17)),
             phase: Phase::Fresh,

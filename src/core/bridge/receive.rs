@@ -128,6 +128,11 @@ impl Bridge {
             };
             let expected = "a JSON-RPC message or an event stream";
             self.unanswered(id, outgoing, &Failure::Misbehaved { got, expected }, out);
+        } else if outgoing.epoch != self.epoch {
+            // Taken, and the stream that would have brought the answer is gone.
+            for request in outgoing.kind.ids() {
+                self.fail(request, &Failure::Lost, out);
+            }
         }
     }
 
@@ -172,14 +177,20 @@ impl Bridge {
             return;
         }
         out.detail("the gateway has forgotten the session; beginning a new one");
-        if self.transport == Transport::Sse {
-            self.restart_stream(now, out);
+        if outgoing.epoch != self.epoch {
+            // That session is gone already, and a new one is on its way.
+            self.send_again(outgoing);
+            return;
         }
+        let sse = self.transport == Transport::Sse;
         let own = matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized);
         let known =
             matches!(self.phase, Phase::Lost | Phase::Replaying | Phase::ReplayAnnouncing(_));
         if !own {
             self.send_again(outgoing);
+        }
+        if sse {
+            self.restart_stream(now, out);
         }
         if !known || own {
             self.close_listen(out);

@@ -59,11 +59,12 @@ impl Bridge {
 
     fn send(
         &mut self,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         request: crate::core::event::Request,
         out: &mut Outbox<'_>,
         now: Moment,
     ) {
+        outgoing.epoch = self.epoch;
         self.remember(&outgoing);
         self.sent(&outgoing.kind, now);
         let exchange = out.start(request);

@@ -180,10 +180,7 @@ impl Bridge {
         if healthy {
             self.backoff.reset();
         }
-        let lost: Vec<_> = self.pending.keys().filter(|id| !self.is_queued(id)).cloned().collect();
-        for id in lost {
-            self.fail(&id, &Failure::Lost, out);
-        }
+        self.fail_orphans(out);
         if opened {
             self.session_lost(now);
         }
@@ -202,8 +199,21 @@ impl Bridge {
         self.stream = Stream::Waiting(now.after(wait));
     }
 
-    fn is_queued(&self, id: &crate::core::jsonrpc::Id) -> bool {
-        self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id))
+    /// Answers what only the stream that is gone could have answered.
+    fn fail_orphans(&mut self, out: &mut Outbox<'_>) {
+        self.epoch += 1;
+        // What is still being sent learns from its own answer whether it was taken.
+        let lost: Vec<_> =
+            self.pending.keys().filter(|id| !self.is_on_its_way(id)).cloned().collect();
+        for id in lost {
+            self.fail(&id, &Failure::Lost, out);
+        }
+    }
+
+    fn is_on_its_way(&self, id: &crate::core::jsonrpc::Id) -> bool {
+        let queued = self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id));
+        let sending = |exchange: &Exchange| matches!(exchange, Exchange::Post(outgoing, _) if outgoing.kind.ids().contains(id));
+        queued || self.exchanges.values().any(sending)
     }
 
     /// The GET was answered without a stream.
@@ -249,6 +259,7 @@ impl Bridge {
             self.exchanges.remove(&exchange);
             out.push(Effect::Abort(exchange));
         }
+        self.fail_orphans(out);
         self.stream = Stream::Waiting(now.uptime);
     }
 

@@ -331,10 +331,17 @@ impl Access {
         tokens.is_some_and(|tokens| tokens.refresh.is_some())
     }
 
+    /// Whether the access token is not worth sending any more. One that was just issued is: a
+    /// server whose tokens live for seconds, or whose clock is wrong, must not make us ask for
+    /// the next one before this one was tried.
     fn expired(&self, now: Moment) -> bool {
         let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
-        let expires_at = tokens.and_then(|tokens| tokens.expires_at);
-        expires_at.is_some_and(|at| at <= now.unix.saturating_add(EXPIRY_MARGIN_SECONDS))
+        let Some((tokens, expires_at)) = tokens.and_then(|t| Some((t, t.expires_at?))) else {
+            return false;
+        };
+        let life = expires_at.saturating_sub(tokens.obtained_at);
+        let margin = EXPIRY_MARGIN_SECONDS.min(life / 10);
+        self.standing == Standing::Known && expires_at <= now.unix.saturating_add(margin)
     }
 
     fn adopt(&mut self, record: Option<Box<Record>>, standing: Standing, now: Moment) {

@@ -178,7 +178,21 @@ fn tokens_are_renewed_before_they_expire_also_while_nobody_asks() {
 #[test]
 fn an_expired_token_is_renewed_before_it_is_used() {
     let mut world = World::oauth();
-    world.line(INITIALIZE).loaded(Some(record(1, "at1", 5))).check(&["load", "lock"]);
+    world.now.unix += 3595;
+    world.line(INITIALIZE).loaded(Some(record(1, "at1", 3600))).check(&["load", "lock"]);
+}
+
+#[test]
+fn tokens_that_are_born_expired_are_tried_once_each() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
+    world.event(Event::Granted(Box::new(Ok(Granted {
+        access: Secret::new("at2".to_owned()),
+        refresh: Some(Secret::new("rt2".to_owned())),
+        expires_in: Some(0),
+        scope: None,
+    }))));
+    world.saved(2).check(&["save 2", "unlock", &format!("#5 {POST} at2 tools/list")]);
 }
 
 #[test]
