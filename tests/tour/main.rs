@@ -1,6 +1,8 @@
 //! The main job in one command: builds both programs, starts the mock gateway, and carries one
 //! conversation through the real bridge, sign-in included, saying each step in plain words.
-#![allow(missing_docs, clippy::print_stdout, reason = "its output is what it is for")]
+#![allow(missing_docs, reason = "an example")]
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::disallowed_methods, reason = "the tour is a program of its own")]
 
 use std::collections::HashSet;
 use std::error::Error;
