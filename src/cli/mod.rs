@@ -10,6 +10,7 @@ mod headers;
 mod legacy;
 mod resolve;
 mod server;
+mod state_dir;
 mod typed;
 mod words;
 

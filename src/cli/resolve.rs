@@ -8,6 +8,7 @@ use super::environment::{Environment, setting};
 use super::flags::Flags;
 use super::headers::{self, Template};
 use super::legacy::Identity;
+use super::state_dir;
 use super::typed::Typed;
 use super::{Misuse, server};
 use crate::config::{Config, LoginOptions, TokenStore, TransportChoice, Verbosity};
@@ -135,7 +136,7 @@ fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
     if path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(Misuse::new("`APEXMCP_BRIDGE_STATE_DIR` is not an absolute path"));
     }
-    Ok(path)
+    Ok(path.or_else(|| state_dir::default(environment)))
 }
 
 fn token_store(flags: &Flags, environment: &dyn Environment) -> Result<TokenStore, Misuse> {

@@ -295,3 +295,20 @@ fn tokens_are_renewed_before_they_expire() {
     assert!(1 <= refreshes(&gateway));
     assert_eq!((home.browsers(), gateway.refresh_reuses()), (1, 0));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_sign_in_is_remembered_in_the_home_directory() {
+    let gateway = gateway();
+    let home = Home::new();
+    let url = gateway.http_url("acme");
+    for _ in 0..2 {
+        let person = crate::support::Person::Present;
+        let unset = [("APEXMCP_BRIDGE_STATE_DIR", "")];
+        let mut bridge = Bridge::start_with(&home, person, &[&url], &unset);
+        assert!(bridge.handshake("2025-06-18")["result"].is_object());
+        check_end(&bridge.end(), 0);
+    }
+    assert_eq!(home.browsers(), 1);
+    assert!(home.path().join(".local/state/apexmcp-bridge").is_dir());
+}

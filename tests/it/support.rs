@@ -23,6 +23,11 @@ impl Home {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
+    #[cfg(target_os = "linux")]
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
