@@ -21,9 +21,7 @@ fn while_a_person_is_expected_to_sign_in() {
         let home = Home::new();
         let mut bridge = Bridge::start_with(&home, Person::Absent, &[&url, "--debug"], &[]);
         bridge.send(INITIALIZE);
-        while home.browsers() == 0 {
-            std::thread::yield_now();
-        }
+        home.wait_for_browser();
         let ended = bridge.end();
         check_end(&ended, 4);
         assert!(ended.stderr.contains("please sign in"), "{}", ended.stderr);

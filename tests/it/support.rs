@@ -38,6 +38,15 @@ impl Home {
         log.lines().count()
     }
 
+    /// Waits until a browser was opened.
+    pub fn wait_for_browser(&self) {
+        let started = Instant::now();
+        while self.browsers() == 0 {
+            assert!(started.elapsed() < PATIENCE, "no browser was opened");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// A browser: follows every redirect to the end and keeps the last page.
     fn browser(&self) -> PathBuf {
         self.script("browser", "exec curl -sSL --max-time 20 -o \"$HOME/page.html\" \"$1\"")
