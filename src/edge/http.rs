@@ -20,7 +20,7 @@ use crate::core::oauth::discovery::is_loopback;
 
 /// To be connected, TLS included: three times what a slow mobile network takes.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A document of the sign-in, from the request to its last byte (`threats`: a drip must end).
+/// A document of the sign-in, from the request to its last byte: a drip must end.
 const DOCUMENT: Duration = Duration::from_secs(20);
 /// The head of an answer to an MCP message. A server that answers with JSON sends it only when the
 /// tool is done, so this is the longest that a tool may run; the host has its own, shorter limit.

@@ -121,8 +121,6 @@ fn a_forgotten_session_is_begun_again() {
     let mut world = World::ready_http();
     world.line(LIST).seen();
     world.answer(4, 404, "").check(&["#5 POST /mcp initialize"]);
-    let Bridge { handshake, .. } = &world.bridge;
-    let _ = handshake;
     let answer =
         r#"{"id":"apexmcp-bridge-000000000000002a-1","result":{"protocolVersion":"2025-06-18"}}"#;
     world
