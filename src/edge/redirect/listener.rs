@@ -2,13 +2,16 @@
 //!
 //! `tiny_http` allocates whatever `Content-Length` an unread request declares when the request is
 //! dropped, which can end the process. So a request with a body is never dropped here; it is left
-//! to the end of this short-lived process.
+//! to the end of this short-lived process. Nor does it know time limits, and one answer waits for
+//! the one before it on the same connection: each answer has a thread of its own.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use tiny_http::{Method, Request, Server};
 
@@ -19,13 +22,22 @@ use crate::secret::Secret;
 const MAX_QUERY: usize = 8 << 10;
 /// How many redirects may wait for their answer.
 const MAX_WAITING: usize = 32;
+/// How many strangers are told that they are wrong at the same time; the others are left.
+const MAX_REFUSALS: usize = 32;
+/// How long the last page may take when the bridge has said good-bye.
+const FAREWELL: Duration = Duration::from_millis(400);
+/// A person does not notice it, and it costs one connection to ourselves.
+const NUDGE: Duration = Duration::from_millis(250);
 
 /// Serves until `commands` ends.
 pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
     let shared = Arc::new(Shared {
         news: Mutex::new(Box::new(news)),
         waiting: Mutex::new(Waiting::default()),
+        refusals: AtomicUsize::new(0),
     });
+    // Closed when the last answer is written.
+    let (writing, written) = mpsc::channel::<()>();
     for line in commands.lines() {
         let Ok(line) = line else { break };
         match serde_json::from_str(&line) {
@@ -38,17 +50,25 @@ pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
             Ok(Command::Answer { id, page, hint }) => {
                 if let Some(request) = shared.take(id) {
                     let status = if page == Page::SignedIn { "200 OK" } else { "400 Bad Request" };
-                    respond(request, status, &page::render(page, hint.as_deref()));
+                    let page = page::render(page, hint.as_deref());
+                    let writing = writing.clone();
+                    thread::spawn(move || {
+                        respond(request, status, &page);
+                        drop(writing);
+                    });
                 }
             }
             Err(_) => break,
         }
     }
+    drop(writing);
+    written.recv_timeout(FAREWELL).ok();
 }
 
 struct Shared {
     news: Mutex<Box<dyn Write + Send>>,
     waiting: Mutex<Waiting>,
+    refusals: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -80,6 +100,20 @@ impl Shared {
     fn take(&self, id: u64) -> Option<Request> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).requests.remove(&id)
     }
+
+    fn refuse(self: &Arc<Self>, request: Request, status: &'static str) {
+        if MAX_REFUSALS <= self.refusals.fetch_add(1, Ordering::AcqRel) {
+            self.refusals.fetch_sub(1, Ordering::AcqRel);
+            // Not dropped: `tiny_http` would wait until it can answer.
+            std::mem::forget(request);
+            return;
+        }
+        let shared = Arc::clone(self);
+        thread::spawn(move || {
+            respond(request, status, "");
+            shared.refusals.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
 }
 
 fn bind(shared: &Arc<Shared>, ports: &[u16], path: &str, host: &str) {
@@ -100,18 +134,16 @@ fn bind(shared: &Arc<Shared>, ports: &[u16], path: &str, host: &str) {
             listeners.extend(TcpListener::bind(second));
         }
         for listener in listeners {
+            let Ok(address) = listener.local_addr() else { continue };
             let Ok(server) = Server::from_listener(listener, None) else { continue };
-            let hosts = [host, "127.0.0.1", "localhost", "[::1]"];
+            let names = [host, "127.0.0.1", "localhost", "[::1]"];
             let door = Door {
+                address,
                 path: path.to_owned(),
-                hosts: hosts.iter().map(|host| format!("{host}:{port}")).collect(),
+                hosts: names.iter().map(|name| format!("{name}:{port}")).collect(),
             };
             let shared = Arc::clone(shared);
-            thread::spawn(move || {
-                for request in server.incoming_requests() {
-                    door.receive(request, &shared);
-                }
-            });
+            thread::spawn(move || door.attend(&server, &shared));
         }
         return shared.tell(&News::Bound(port));
     }
@@ -120,18 +152,34 @@ fn bind(shared: &Arc<Shared>, ports: &[u16], path: &str, host: &str) {
 
 /// What is let in.
 struct Door {
+    address: SocketAddr,
     path: String,
     hosts: Vec<String>,
 }
 
 impl Door {
-    fn receive(&self, request: Request, shared: &Shared) {
-        if request.body_length().unwrap_or(0) > 0 {
+    fn attend(&self, server: &Server, shared: &Arc<Shared>) {
+        loop {
+            match server.recv_timeout(NUDGE) {
+                Ok(Some(request)) => self.receive(request, shared),
+                // Of connections that come in a burst `tiny_http` may queue some behind others
+                // that say nothing, as browsers open them in advance. The thread that it starts
+                // for one more connection then takes what is queued.
+                Ok(None) => drop(TcpStream::connect_timeout(&self.address, NUDGE)),
+                // It accepts no more. The bridge hears of it as of any other end.
+                Err(_) => std::process::exit(1),
+            }
+        }
+    }
+
+    fn receive(&self, request: Request, shared: &Arc<Shared>) {
+        let expects = request.headers().iter().any(|header| header.field.equiv("Expect"));
+        if expects || request.body_length().unwrap_or(0) > 0 {
             std::mem::forget(request);
             return;
         }
-        if let Some(status) = self.refuse(&request) {
-            respond(request, status, "");
+        if let Some(status) = self.objection(&request) {
+            shared.refuse(request, status);
             return;
         }
         let query = request.url().split_once('?').map(|(_, query)| query.to_owned());
@@ -140,17 +188,21 @@ impl Door {
                 let query = Secret::new(query.unwrap_or_default());
                 shared.tell(&News::Redirected { id, query });
             }
-            Err(request) => respond(request, "503 Service Unavailable", ""),
+            Err(request) => shared.refuse(request, "503 Service Unavailable"),
         }
     }
 
-    fn refuse(&self, request: &Request) -> Option<&'static str> {
-        let mut named = request.headers().iter().filter(|header| header.field.equiv("Host"));
-        let host = named.next().map(|header| header.value.as_str());
+    fn objection(&self, request: &Request) -> Option<&'static str> {
+        let is_own = |name: &str| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(name));
         // A page that has another name point to this machine is not answered.
-        let known =
-            host.is_some_and(|host| self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)));
-        if !known || named.next().is_some() {
+        let hosts: Vec<_> = values(request, "Host").collect();
+        if !matches!(*hosts, [host] if is_own(host)) {
+            return Some("400 Bad Request");
+        }
+        // A navigation has no origin, or after some redirects an opaque one; a script has one.
+        let is_harmless =
+            |origin: &str| origin == "null" || origin.strip_prefix("http://").is_some_and(is_own);
+        if !values(request, "Origin").all(is_harmless) {
             return Some("400 Bad Request");
         }
         let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
@@ -162,6 +214,11 @@ impl Door {
         }
         (MAX_QUERY < query.len()).then_some("414 URI Too Long")
     }
+}
+
+fn values<'a>(request: &'a Request, name: &'static str) -> impl Iterator<Item = &'a str> {
+    let named = request.headers().iter().filter(move |header| header.field.equiv(name));
+    named.map(|header| header.value.as_str())
 }
 
 /// Writes the whole answer by hand: `tiny_http` keeps connections open otherwise.
@@ -183,14 +240,13 @@ fn respond(request: Request, status: &str, html: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, PipeReader, PipeWriter, Read};
-    use std::net::TcpStream;
+    use std::io::{BufReader, PipeWriter, Read};
 
     use super::*;
 
     struct Helper {
         commands: PipeWriter,
-        news: BufReader<PipeReader>,
+        news: mpsc::Receiver<String>,
         port: u16,
     }
 
@@ -199,7 +255,11 @@ mod tests {
             let (input, commands) = std::io::pipe().unwrap();
             let (news, output) = std::io::pipe().unwrap();
             thread::spawn(move || serve(BufReader::new(input), output));
-            let mut helper = Self { commands, news: BufReader::new(news), port: 0 };
+            let (lines, inbox) = mpsc::channel();
+            thread::spawn(move || {
+                BufReader::new(news).lines().map_while(Result::ok).try_for_each(|l| lines.send(l))
+            });
+            let mut helper = Self { commands, news: inbox, port: 0 };
             helper.command(&Command::Bind {
                 ports: vec![0],
                 path: "/oauth/callback".to_owned(),
@@ -215,14 +275,14 @@ mod tests {
             writeln!(self.commands, "{line}").unwrap();
         }
 
-        fn news(&mut self) -> News {
-            let mut line = String::new();
-            self.news.read_line(&mut line).unwrap();
+        fn news(&self) -> News {
+            let line = self.news.recv_timeout(Duration::from_secs(20)).unwrap();
             serde_json::from_str(&line).unwrap()
         }
 
         fn send(&self, request: &str) -> TcpStream {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             let request = request.replace("HOST", &format!("127.0.0.1:{}", self.port));
             stream.write_all(request.as_bytes()).unwrap();
             stream
@@ -257,6 +317,7 @@ mod tests {
             ("POST /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\n\r\n", "405"),
             ("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", "400"),
             ("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\n\r\n", "400"),
+            ("GET /oauth/callback HTTP/1.1\r\nHost: HOST\r\nOrigin: http://evil\r\n\r\n", "400"),
         ] {
             let answer = helper.ask(request);
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
@@ -275,6 +336,27 @@ mod tests {
         }
         assert!(answer.contains("You are signed in"));
         assert!(!answer.contains("abc"), "nothing of the address is shown");
+    }
+
+    #[test]
+    fn connections_that_say_nothing_hold_nobody_up() {
+        let mut helper = Helper::start();
+        for burst in [3, 9, 1, 14] {
+            let _silent: Vec<_> = (0..burst).map(|_| helper.send("")).collect();
+            let browser = helper.send(GOOD);
+            let News::Redirected { id, .. } = helper.news() else { panic!() };
+            helper.command(&Command::Answer { id, page: Page::Stale, hint: None });
+            assert!(answer(browser).contains("400 "));
+        }
+    }
+
+    #[test]
+    fn a_second_request_on_a_waiting_connection_holds_nobody_up() {
+        let helper = Helper::start();
+        let _waiting = helper.send(&(GOOD.to_owned() + "GET /x HTTP/1.1\r\nHost: HOST\r\n\r\n"));
+        let News::Redirected { .. } = helper.news() else { panic!() };
+        let _browser = helper.send(GOOD);
+        let News::Redirected { .. } = helper.news() else { panic!() };
     }
 
     #[test]

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::edge::clock::random;
 
 /// How long a keychain may take: long enough for a busy one, short enough for a host that waits.
-const LIMIT: Duration = Duration::from_secs(3);
+pub(super) const LIMIT: Duration = Duration::from_secs(3);
 /// How the key is named in the keychain.
 const SERVICE: &str = "apexmcp-bridge";
 const USER: &str = "vault-key";

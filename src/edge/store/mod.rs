@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -127,22 +127,7 @@ impl Store {
     /// Takes the lock, waiting up to `patience` for somebody else; returns what is stored.
     pub fn lock(&mut self, patience: Duration) -> Result<Loaded, StoreError> {
         if let (Some(dir), None) = (self.place(), &self.lock) {
-            let file = fs::open_lock(dir, &dir.join(format!("{}.lock", self.name)))?;
-            let mut waited = Duration::ZERO;
-            loop {
-                match file.try_lock() {
-                    Ok(()) => break,
-                    Err(TryLockError::WouldBlock) if patience <= waited => {
-                        return Err(StoreError::Busy(patience.as_secs()));
-                    }
-                    Err(TryLockError::WouldBlock) => {
-                        thread::sleep(LOCK_PAUSE);
-                        waited += LOCK_PAUSE;
-                    }
-                    Err(TryLockError::Error(error)) => return Err(error.into()),
-                }
-            }
-            self.lock = Some(file);
+            self.lock = Some(take(dir, &format!("{}.lock", self.name), patience)?);
         }
         self.load()
     }
@@ -164,7 +149,7 @@ impl Store {
         self.memory = Some(record.clone());
         let dir = self.place()?.clone();
         let (bytes, warning) = match self.choice {
-            TokenStore::Keychain => match self.keychain.key(true) {
+            TokenStore::Keychain => match self.key(&dir) {
                 Ok(key) => (vault::seal(record, &self.name, &key), None),
                 Err(error) => (vault::plain(record), Some(error)),
             },
@@ -187,8 +172,38 @@ impl Store {
         }
     }
 
+    /// The key of the vault. All servers share it, so that the lock of one is not enough: two
+    /// first sign-ins at once would each make a key, and one file would lose its own.
+    fn key(&mut self, dir: &Path) -> Result<keychain::Key, KeychainError> {
+        if let Err(KeychainError::NoKey) = self.keychain.key(false) {
+            let lock = take(dir, "vault.lock", keychain::LIMIT);
+            let _lock = lock.map_err(|error| KeychainError::Unusable(error.to_string()))?;
+            return self.keychain.key(true);
+        }
+        self.keychain.key(false)
+    }
+
     fn place(&self) -> Option<&PathBuf> {
         self.dir.as_ref().filter(|_| self.choice != TokenStore::Memory)
+    }
+}
+
+/// Takes a lock of the kernel's, waiting up to `patience` for somebody else.
+fn take(dir: &Path, name: &str, patience: Duration) -> Result<File, StoreError> {
+    let file = fs::open_lock(dir, &dir.join(name))?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if patience <= waited => {
+                return Err(StoreError::Busy(patience.as_secs()));
+            }
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(LOCK_PAUSE);
+                waited += LOCK_PAUSE;
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
 }
 

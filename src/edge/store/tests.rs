@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::core::oauth::record::{Registration, Tokens};
+use crate::edge::clock::random;
 use crate::secret::Secret;
 
 struct Fixed(Result<keychain::Key, KeychainError>);
@@ -149,4 +150,43 @@ fn the_place_is_private_and_must_stay_so() {
     std::fs::rename(&state, &moved).unwrap();
     symlink(&moved, &state).unwrap();
     assert!(matches!(store(dir.path(), no_keychain()).load(), Err(StoreError::Unsafe { .. })));
+}
+
+/// A keychain in which whoever comes second while there is no key would make another one.
+struct Slow(std::sync::Arc<std::sync::Mutex<Option<keychain::Key>>>);
+
+impl Keychain for Slow {
+    fn key(&mut self, create: bool) -> Result<keychain::Key, KeychainError> {
+        let stored = || *self.0.lock().unwrap();
+        match stored() {
+            Some(key) => Ok(key),
+            None if !create => Err(KeychainError::NoKey),
+            None => {
+                let key: keychain::Key = random().unwrap();
+                thread::sleep(Duration::from_millis(50));
+                *self.0.lock().unwrap() = Some(key);
+                Ok(key)
+            }
+        }
+    }
+}
+
+#[test]
+fn first_sign_ins_to_several_servers_share_one_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = std::sync::Arc::default();
+    let open = |server: &str| {
+        let place = Some(dir.path().join("state"));
+        let keychain = Box::new(Slow(std::sync::Arc::clone(&chain)));
+        Store::new(place, TokenStore::Keychain, server, keychain)
+    };
+    let servers = ["https://a.example", "https://b.example", "https://c.example"];
+    thread::scope(|scope| {
+        for server in servers {
+            scope.spawn(move || assert_eq!(open(server).save(&record()), None));
+        }
+    });
+    for server in servers {
+        assert!(open(server).load().unwrap().record.is_some(), "{server}");
+    }
 }
