@@ -82,7 +82,8 @@ impl Bridge {
 
     /// Whether nothing is on its way to the gateway any more.
     fn idle(&self) -> bool {
-        let posts = self.exchanges.values().any(|exchange| matches!(exchange, Exchange::Post(..)));
+        let is_host = |e: &Exchange| matches!(e, Exchange::Post(sent, _) if !sent.kind.is_replay());
+        let posts = self.exchanges.values().any(is_host);
         self.queue.is_empty() && !posts
     }
 

@@ -64,7 +64,7 @@ impl Bridge {
             return false;
         };
         if self.handshake.is_replay(id) {
-            if self.phase == Phase::Replaying {
+            if let Phase::Replaying(_) = self.phase {
                 self.replay_answered(*result, now, out);
             }
             return false;

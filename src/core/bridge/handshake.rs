@@ -7,8 +7,9 @@ use http::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Kind, Outgoing};
-use crate::core::event::Notice;
+use super::{Bridge, Exchange, Kind, Outgoing, PATIENCE};
+use crate::core::event::{Effect, Notice};
+use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Message, read};
 use crate::core::link::Transport;
 use crate::core::outbox::Outbox;
@@ -31,10 +32,11 @@ pub(super) enum Phase {
     Announcing(Duration),
     /// Everything may pass.
     Ready,
-    /// The session is lost; the next message begins a new one.
+    /// The session is lost. Our own `initialize` is next, as soon as there is a connection; if it
+    /// was tried in vain, as soon as there is something to send.
     Lost,
-    /// Our own `initialize` is on its way.
-    Replaying,
+    /// It is on its way.
+    Replaying(Duration),
     /// Our own `notifications/initialized` is on its way.
     ReplayAnnouncing(Duration),
 }
@@ -42,7 +44,9 @@ pub(super) enum Phase {
 impl Phase {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
-            Self::Announcing(deadline) | Self::ReplayAnnouncing(deadline) => Some(*deadline),
+            Self::Announcing(deadline)
+            | Self::Replaying(deadline)
+            | Self::ReplayAnnouncing(deadline) => Some(*deadline),
             _ => None,
         }
     }
@@ -54,9 +58,13 @@ impl Phase {
             // The server may ping before it answers.
             Self::Initializing => matches!(kind, Kind::Initialize(_) | Kind::Response),
             Self::Announcing(_) => matches!(kind, Kind::Initialized | Kind::Response),
-            Self::Lost | Self::Replaying => matches!(kind, Kind::ReplayInitialize(_)),
-            Self::ReplayAnnouncing(_) => matches!(kind, Kind::ReplayInitialized),
+            Self::Lost | Self::Replaying(_) | Self::ReplayAnnouncing(_) => false,
         }
+    }
+
+    /// Whether a new session is being begun behind the host's back.
+    pub(super) fn is_replay(&self) -> bool {
+        matches!(self, Self::Lost | Self::Replaying(_) | Self::ReplayAnnouncing(_))
     }
 }
 
@@ -139,7 +147,7 @@ impl Bridge {
         self.phase = match kind {
             Kind::Initialize(_) => Phase::Initializing,
             Kind::Initialized => Phase::Announcing(now.after(ACKNOWLEDGE)),
-            Kind::ReplayInitialize(_) => Phase::Replaying,
+            Kind::ReplayInitialize(_) => Phase::Replaying(now.after(PATIENCE)),
             Kind::ReplayInitialized => Phase::ReplayAnnouncing(now.after(ACKNOWLEDGE)),
             _ => return,
         };
@@ -171,8 +179,9 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let Some(result) = result else {
-            self.phase = Phase::Lost;
-            out.tell(Notice::Warning("the gateway refused a new session".to_owned()));
+            let got = "an error as the answer to `initialize`".to_owned();
+            let failure = Failure::Misbehaved { got, expected: "a new session" };
+            self.replay_failed(&failure, out);
             return;
         };
         if let Ok(result) = serde_json::from_str::<InitializeResult>(result.get()) {
@@ -188,8 +197,7 @@ impl Bridge {
             return;
         };
         self.phase = Phase::ReplayAnnouncing(now.after(ACKNOWLEDGE));
-        let kind = Kind::ReplayInitialized;
-        self.queue.push_front(Outgoing { bytes, kind, refused: 0, since: now.uptime, epoch: 0 });
+        self.replay = Some(Outgoing::new(bytes, Kind::ReplayInitialized, now));
     }
 
     /// The gateway has taken `notifications/initialized`, or has had time enough.
@@ -201,26 +209,56 @@ impl Bridge {
     }
 
     /// The session is gone: the next message has to begin a new one.
-    pub(super) fn session_lost(&mut self, now: Moment) {
+    pub(super) fn session_lost(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.drop_replay(out);
+        self.epoch += 1;
         self.carrier.session = None;
         self.carrier.version = None;
         if matches!(self.phase, Phase::Fresh | Phase::Initializing) {
             self.phase = Phase::Fresh;
             return;
         }
-        self.queue.drop_replay();
         self.phase = Phase::Lost;
-        if let Some((id, bytes)) = self.handshake.replay() {
-            let kind = Kind::ReplayInitialize(id);
-            self.queue.push_front(Outgoing {
-                bytes,
-                kind,
-                refused: 0,
-                since: now.uptime,
-                epoch: 0,
-            });
-        } else {
+        self.replay = self
+            .handshake
+            .replay()
+            .map(|(id, bytes)| Outgoing::new(bytes, Kind::ReplayInitialize(id), now));
+        if self.replay.is_none() {
             self.phase = Phase::Fresh;
+        }
+    }
+
+    /// Forgets our own handshake, wherever it is.
+    fn drop_replay(&mut self, out: &mut Outbox<'_>) {
+        self.replay = None;
+        self.exchanges.retain(|id, exchange| {
+            let own = matches!(exchange, Exchange::Post(sent, _) if sent.kind.is_replay());
+            if own {
+                out.push(Effect::Abort(*id));
+            }
+            !own
+        });
+    }
+
+    /// There is no new session. What waited for it gets this failure, and the next message of the
+    /// host tries again: so a gateway that refuses is asked once a message and not in a loop.
+    pub(super) fn replay_failed(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+        self.phase = Phase::Lost;
+        self.replay = None;
+        out.tell(Notice::Failed(Box::new(failure.clone())));
+        self.fail_queue(failure, out);
+    }
+
+    /// Does what is due: a server that never acknowledges must not hold everything up.
+    pub(super) fn tick_handshake(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if !self.phase.deadline().is_some_and(|deadline| now.reached(deadline)) {
+            return;
+        }
+        if let Phase::Replaying(_) = self.phase {
+            self.drop_replay(out);
+            self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, out);
+        } else {
+            self.ready(now, out);
         }
     }
 

@@ -131,7 +131,7 @@ impl Bridge {
     }
 
     fn enqueue(&mut self, bytes: Bytes, kind: Kind, now: Moment) {
-        self.queue.push_back(Outgoing { bytes, kind, refused: 0, since: now.uptime, epoch: 0 });
+        self.queue.push_back(Outgoing::new(bytes, kind, now));
     }
 }
 

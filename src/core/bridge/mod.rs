@@ -49,13 +49,15 @@ pub struct Bridge {
     /// Whether the server has been reached: from then on an outage is waited for.
     reached: bool,
     stream: Stream,
-    /// Counts the streams of HTTP+SSE: what was sent on one is not answered on the next.
+    /// Counts the sessions: what was sent in one is not answered in the next.
     epoch: u64,
     listen: Listen,
     backoff: Backoff,
     phase: Phase,
     handshake: Handshake,
     queue: Queue,
+    /// The next message of our own handshake with a new session: it goes before the queue.
+    replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
     exchanges: HashMap<ExchangeId, Exchange>,
     last_exchange: u64,
@@ -72,8 +74,16 @@ struct Outgoing {
     /// How often it was sent and refused.
     refused: u8,
     since: Duration,
-    /// On which stream it was sent.
+    /// In which session it was sent.
     epoch: u64,
+    /// Whether that session had an id.
+    in_session: bool,
+}
+
+impl Outgoing {
+    fn new(bytes: Bytes, kind: Kind, now: Moment) -> Self {
+        Self { bytes, kind, refused: 0, since: now.uptime, epoch: 0, in_session: false }
+    }
 }
 
 /// What a message is, as far as its way is concerned.
@@ -100,6 +110,11 @@ impl Kind {
             Self::Batch(ids) => ids,
             _ => &[],
         }
+    }
+
+    /// Whether it is our own handshake.
+    fn is_replay(&self) -> bool {
+        matches!(self, Self::ReplayInitialize(_) | Self::ReplayInitialized)
     }
 }
 
@@ -156,6 +171,7 @@ impl Bridge {
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             queue: Queue::default(),
+            replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),
             last_exchange: 0,
@@ -218,10 +234,7 @@ impl Bridge {
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
         self.tick_streams(now, out);
-        if self.phase.deadline().is_some_and(|deadline| now.reached(deadline)) {
-            // A server that never acknowledges `initialized` must not hold everything up.
-            self.ready(now, out);
-        }
+        self.tick_handshake(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {
@@ -267,8 +280,7 @@ impl Bridge {
         }
         match outgoing.kind {
             Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
-                self.phase = Phase::Lost;
-                out.tell(Notice::Failed(Box::new(failure.clone())));
+                self.replay_failed(failure, out);
             }
             _ if outgoing.kind.ids().is_empty() && self.outcome.as_ref() != Some(failure) => {
                 out.tell(Notice::Failed(Box::new(failure.clone())));
@@ -293,6 +305,9 @@ impl Bridge {
 
     /// Gives up on everything that waits to be sent.
     fn fail_queue(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+        if self.replay.take().is_some() {
+            self.phase = Phase::Lost;
+        }
         for outgoing in self.queue.take() {
             self.drop_outgoing(&outgoing, failure, out);
         }

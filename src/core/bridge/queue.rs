@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Kind, Outgoing};
+use super::Outgoing;
 
 /// How many bytes may wait here before stdin is not read any more: one message of the largest
 /// size, and then some. It is a limit on bytes, not on messages, so that the end of stdin is seen
@@ -47,14 +47,6 @@ impl Queue {
         let outgoing = self.items.remove(index)?;
         self.bytes -= outgoing.bytes.len();
         Some(outgoing)
-    }
-
-    /// Drops our own handshake, if it waits.
-    pub(super) fn drop_replay(&mut self) {
-        self.items.retain(|outgoing| {
-            !matches!(outgoing.kind, Kind::ReplayInitialize(_) | Kind::ReplayInitialized)
-        });
-        self.bytes = self.items.iter().map(|outgoing| outgoing.bytes.len()).sum();
     }
 
     /// Takes everything.

@@ -71,7 +71,7 @@ impl Bridge {
                 self.body(id, &outgoing, head, body, now, out);
             }
             401 => self.challenged(id, outgoing, generation, head, now, out),
-            404 if self.carrier.session.is_some() || self.transport == Transport::Sse => {
+            404 if outgoing.in_session || self.transport == Transport::Sse => {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
@@ -184,8 +184,7 @@ impl Bridge {
         }
         let sse = self.transport == Transport::Sse;
         let own = matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized);
-        let known =
-            matches!(self.phase, Phase::Lost | Phase::Replaying | Phase::ReplayAnnouncing(_));
+        let known = self.phase.is_replay();
         if !own {
             self.send_again(outgoing);
         }
@@ -194,7 +193,7 @@ impl Bridge {
         }
         if !known || own {
             self.close_listen(out);
-            self.session_lost(now);
+            self.session_lost(now, out);
         }
     }
 
@@ -211,7 +210,9 @@ impl Bridge {
                 self.fail(request, failure, out);
             }
         }
-        if matches!(outgoing.kind, Kind::ReplayInitialize(_)) && self.phase == Phase::Replaying {
+        if matches!(outgoing.kind, Kind::ReplayInitialize(_))
+            && matches!(self.phase, Phase::Replaying(_))
+        {
             self.drop_outgoing(outgoing, failure, out);
         }
     }

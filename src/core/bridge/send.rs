@@ -1,6 +1,6 @@
 //! What goes to the gateway, and when.
 
-use super::{Bridge, Exchange, Kind, MAX_IN_FLIGHT, Outgoing};
+use super::{Bridge, Exchange, Kind, MAX_IN_FLIGHT, Outgoing, Phase};
 use crate::core::link::Transport;
 use crate::core::oauth::access::Readiness;
 use crate::core::outbox::Outbox;
@@ -10,15 +10,27 @@ use crate::secret::Secret;
 /// There is no credential to send something with at the moment.
 pub(super) struct NotNow;
 
+/// Which message is sent next.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Our own.
+    Replay,
+    /// This one of the queue.
+    Queued(usize),
+}
+
 impl Bridge {
     /// Sends what may be sent.
     pub(super) fn pump(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        while let Some(index) = self.next_index() {
+        if self.phase == Phase::Lost && self.replay.is_none() && !self.queue.is_empty() {
+            self.session_lost(now, out);
+        }
+        while let Some(next) = self.next() {
             let token = match self.access.readiness(now, out) {
                 Readiness::Ready(token) => token,
                 Readiness::Wait => return,
                 Readiness::Refused(failure) => {
-                    if let Some(outgoing) = self.queue.remove(index) {
+                    if let Some(outgoing) = self.take(next) {
                         self.drop_outgoing(&outgoing, &failure.into(), out);
                     }
                     continue;
@@ -34,7 +46,7 @@ impl Bridge {
                     None => return,
                 },
             };
-            let Some(outgoing) = self.queue.remove(index) else { return };
+            let Some(outgoing) = self.take(next) else { return };
             if matches!(outgoing.kind, Kind::Initialize(_) | Kind::ReplayInitialize(_)) {
                 // A new session: nothing of an old one goes with it.
                 self.carrier.session = None;
@@ -45,16 +57,27 @@ impl Bridge {
         }
     }
 
-    /// Which message is next: the first that the handshake lets pass. Only an answer to the
-    /// server may overtake, and only while the handshake holds up everything else.
-    fn next_index(&self) -> Option<usize> {
+    /// Which message is next: our own, or the first that the handshake lets pass. Only an answer
+    /// to the server may overtake, and only while the handshake holds up everything else.
+    fn next(&self) -> Option<Next> {
+        if self.replay.is_some() {
+            return Some(Next::Replay);
+        }
         let front = self.queue.front()?;
         if self.phase.lets_pass(&front.kind) {
-            return Some(0);
+            return Some(Next::Queued(0));
         }
-        self.queue.iter().position(|outgoing| {
+        let is_free = |outgoing: &Outgoing| {
             outgoing.kind == Kind::Response && self.phase.lets_pass(&outgoing.kind)
-        })
+        };
+        self.queue.iter().position(is_free).map(Next::Queued)
+    }
+
+    fn take(&mut self, next: Next) -> Option<Outgoing> {
+        match next {
+            Next::Replay => self.replay.take(),
+            Next::Queued(index) => self.queue.remove(index),
+        }
     }
 
     fn send(
@@ -65,6 +88,7 @@ impl Bridge {
         now: Moment,
     ) {
         outgoing.epoch = self.epoch;
+        outgoing.in_session = self.carrier.session.is_some();
         self.remember(&outgoing);
         self.sent(&outgoing.kind, now);
         let exchange = out.start(request);
@@ -87,11 +111,16 @@ impl Bridge {
             }
         }
         match outgoing.kind {
-            Kind::Initialize(_) => self.phase = super::Phase::Fresh,
-            Kind::Initialized => self.phase = super::Phase::Answered,
+            Kind::Initialize(_) => self.phase = Phase::Fresh,
+            Kind::Initialized => self.phase = Phase::Answered,
+            Kind::ReplayInitialize(_) => self.phase = Phase::Lost,
             _ => {}
         }
-        self.queue.push_front(outgoing);
+        if outgoing.kind.is_replay() {
+            self.replay = Some(outgoing);
+        } else {
+            self.queue.push_front(outgoing);
+        }
     }
 
     /// The token of the moment, for requests that have no place in the queue.

@@ -141,7 +141,7 @@ impl Bridge {
             (Stream::Opening(..), "endpoint") => {
                 let data = String::from_utf8_lossy(&event.data);
                 match message_endpoint(self.server(), &data) {
-                    Ok(endpoint) => self.stream_open(id, endpoint, now),
+                    Ok(endpoint) => self.stream_open(id, endpoint, now, out),
                     Err(got) => {
                         out.push(Effect::Abort(id));
                         let expected = "an `endpoint` on the gateway's own origin";
@@ -160,13 +160,19 @@ impl Bridge {
         true
     }
 
-    fn stream_open(&mut self, exchange: ExchangeId, endpoint: Url, now: Moment) {
+    fn stream_open(
+        &mut self,
+        exchange: ExchangeId,
+        endpoint: Url,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         self.access.accepted();
         let endpoint = Box::new(endpoint);
         self.stream = Stream::Open { exchange, endpoint, since: now.uptime };
         self.settle_transport();
         if !matches!(self.phase, Phase::Fresh | Phase::Lost) {
-            self.session_lost(now);
+            self.session_lost(now, out);
         }
     }
 
@@ -182,7 +188,7 @@ impl Bridge {
         }
         self.fail_orphans(out);
         if opened {
-            self.session_lost(now);
+            self.session_lost(now, out);
         }
         if !self.reached {
             // Nothing says that this will ever work: the host learns it at once, and its next

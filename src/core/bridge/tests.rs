@@ -14,6 +14,7 @@ use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::secret::Secret;
 
 mod access;
+mod sessions;
 mod transport;
 
 const INITIALIZE: &str =
