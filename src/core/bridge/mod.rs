@@ -24,6 +24,7 @@ mod closing;
 mod deliver;
 mod handshake;
 mod host;
+mod listen;
 mod queue;
 mod receive;
 mod send;
@@ -31,8 +32,9 @@ mod streams;
 
 use closing::Closing;
 use handshake::{Handshake, Phase};
+use listen::Listen;
 use queue::Queue;
-use streams::{Listen, Stream};
+use streams::Stream;
 
 /// The bridge between one host and one server.
 #[derive(Debug)]

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method};
 use url::Url;
 
 use super::challenge::Challenge;
@@ -13,17 +11,20 @@ use super::failure::SignInFailure;
 use super::grant::GrantAnswer;
 use super::login::{self, Login};
 use super::record::Record;
-use super::refresh::{self, Outcome, Refresh};
+use super::refresh::{self, Refresh};
 use crate::config::{AccessMode, LoginOptions};
 use crate::core::backoff::{Backoff, Jitter};
 use crate::core::event::{Delivery, FailureKind, Notice};
 use crate::core::event::{
-    Effect, ExchangeId, Expect, HttpEvent, HttpFailure, RedirectCommand, RedirectEvent, Request,
-    StoreCommand, StoreEvent,
+    Effect, ExchangeId, HttpEvent, HttpFailure, RedirectCommand, RedirectEvent, StoreCommand,
+    StoreEvent,
 };
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
+
+mod renew;
+mod sign_in;
 
 /// After a failed sign-in, how long requests get the same failure before a new window may open: a
 /// host that retries in a loop must not open one window after the other.
@@ -367,152 +368,4 @@ impl Access {
     fn refuse(&mut self, failure: SignInFailure, now: Moment) {
         self.state = State::Refused(failure, now.after(SIGN_IN_PAUSE));
     }
-
-    fn refresh(&mut self, why: Why, _now: Moment, out: &mut Outbox<'_>) {
-        let Some(record) = self.current.clone() else { return };
-        let mut steps = Vec::new();
-        self.state = State::Refreshing(Refresh::new(record, &mut steps), why);
-        out.detail("renewing the access token");
-        for step in steps {
-            Self::perform_refresh(step, out);
-        }
-    }
-
-    fn step_refresh(&mut self, input: refresh::Input, now: Moment, out: &mut Outbox<'_>) {
-        let (refresh, why) = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Refreshing(refresh, why) => (refresh, why),
-            other => {
-                self.state = other;
-                return;
-            }
-        };
-        let mut steps = Vec::new();
-        self.state = State::Refreshing(refresh.handle(input, now, &mut steps), why.clone());
-        for step in steps {
-            if let Some(outcome) = Self::perform_refresh(step, out) {
-                self.refreshed(outcome, why.clone(), now, out);
-            }
-        }
-    }
-
-    fn perform_refresh(step: refresh::Step, out: &mut Outbox<'_>) -> Option<Outcome> {
-        match step {
-            refresh::Step::Lock => out.push(Effect::Store(StoreCommand::Lock)),
-            refresh::Step::Grant(grant) => out.push(Effect::Grant(grant)),
-            refresh::Step::Save(record) => out.push(Effect::Store(StoreCommand::Save(record))),
-            refresh::Step::Unlock => out.push(Effect::Store(StoreCommand::Unlock)),
-            refresh::Step::Done(outcome) => return Some(outcome),
-        }
-        None
-    }
-
-    fn refreshed(&mut self, outcome: Outcome, why: Why, now: Moment, out: &mut Outbox<'_>) {
-        match outcome {
-            Outcome::Tokens(record) => {
-                self.backoff.reset();
-                out.detail("the access token is renewed");
-                self.adopt(Some(record), Standing::Renewed, now);
-            }
-            Outcome::SignIn(record) => {
-                self.adopt(record, Standing::Known, now);
-                // Without a waiting request no window opens: the next one will ask.
-                if let Why::Needed(challenge) = why {
-                    self.sign_in(challenge, now, out);
-                }
-            }
-            Outcome::Later(failure) => {
-                let wait = self.backoff.next_wait();
-                out.tell(Notice::Warning(failure.to_string()));
-                self.refresh_at = Some(now.unix.saturating_add(wait.as_secs().max(1)));
-                self.state = match why {
-                    Why::Early => State::Idle,
-                    Why::Needed(_) => State::Refused(failure, now.after(wait)),
-                };
-            }
-        }
-    }
-
-    fn sign_in(&mut self, challenge: Option<Challenge>, now: Moment, out: &mut Outbox<'_>) {
-        let About { server, server_text, options } = self.about.clone();
-        let known = self.current.clone();
-        let start = login::Start { server, server_text, options, challenge, known };
-        let mut steps = Vec::new();
-        let login = Login::new(start, &mut steps);
-        self.state = State::SigningIn(Box::new(login), None);
-        self.perform_login(steps, now, out);
-    }
-
-    fn login(&mut self, input: login::Input, now: Moment, out: &mut Outbox<'_>) {
-        let (login, exchange) = match std::mem::replace(&mut self.state, State::Idle) {
-            State::SigningIn(login, exchange) => (login, exchange),
-            other => {
-                self.state = other;
-                return;
-            }
-        };
-        let mut steps = Vec::new();
-        match login.handle(input, now, &mut steps) {
-            Ok(login) => {
-                self.state = State::SigningIn(Box::new(login), exchange);
-                self.perform_login(steps, now, out);
-            }
-            Err(failure) => {
-                self.perform_login(steps, now, out);
-                self.fail(failure, now, out);
-            }
-        }
-    }
-
-    fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
-        out.push(Effect::Redirect(RedirectCommand::Close));
-        out.tell(Notice::Failed(Box::new(failure.clone().into())));
-        self.refuse(failure, now);
-    }
-
-    fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {
-        for step in steps {
-            let request = match step {
-                login::Step::Fetch(url) => document(Method::GET, url, None),
-                login::Step::Register(url, body) => document(Method::POST, url, Some(body)),
-                login::Step::Redirect(command) => {
-                    out.push(Effect::Redirect(command));
-                    continue;
-                }
-                login::Step::Grant(grant) => {
-                    out.push(Effect::Grant(grant));
-                    continue;
-                }
-                login::Step::Save(record) => {
-                    out.push(Effect::Store(StoreCommand::Save(record)));
-                    continue;
-                }
-                login::Step::Tell(notice) => {
-                    out.tell(notice);
-                    continue;
-                }
-                login::Step::Done(record) => {
-                    self.adopt(Some(record), Standing::SignedIn, now);
-                    continue;
-                }
-            };
-            out.detail(format!("sign-in: {request:?}"));
-            let exchange = out.start(request);
-            if let State::SigningIn(_, open) = &mut self.state {
-                *open = Some(exchange);
-            }
-        }
-    }
-}
-
-/// A request for one of the sign-in's documents: no credential, no configured header goes there.
-fn document(method: Method, url: Url, body: Option<bytes::Bytes>) -> Request {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    if body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    } else {
-        // MCP 2025-03-26 asks for it on metadata requests; others ignore it.
-        headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
-    }
-    Request { method, url, headers, body, expect: Expect::Document }
 }

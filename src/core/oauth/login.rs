@@ -16,21 +16,24 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::challenge::Challenge;
-use super::discovery::{self, ResourceMetadata, ServerMetadata};
+use super::discovery::{self, ServerMetadata};
 use super::failure::SignInFailure;
-use super::grant::{Grant, GrantAnswer, GrantFailure, GrantKind, Granted};
-use super::record::{Record, Registration, Tokens};
+use super::grant::{Grant, GrantAnswer};
+use super::record::{Record, Registration};
 use super::registration;
 use crate::config::LoginOptions;
 use crate::core::event::{HttpFailure, Notice, Page, RedirectCommand};
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+mod discover;
 mod redirect;
+mod tokens;
+
+pub use tokens::issued;
 
 /// What a sign-in starts from.
 #[derive(Clone, Debug)]
@@ -201,10 +204,10 @@ impl Login {
         let Self { start, state } = self;
         let state = match (state, input) {
             (State::ExpectResourceMetadata { left }, Input::Fetched(answer)) => {
-                resource_metadata(&start, left, answer, out)?
+                discover::resource_metadata(&start, left, answer, out)?
             }
             (State::ExpectServerMetadata(expect), Input::Fetched(answer)) => {
-                server_metadata(&start, *expect, answer, out)?
+                discover::server_metadata(&start, *expect, answer, out)?
             }
             (State::ExpectListener(server), Input::Bound(port, entropy)) => {
                 listener(&start, *server, port, entropy, now, out)?
@@ -222,7 +225,7 @@ impl Login {
                 redirect::back(*expect, id, &query, out)?
             }
             (State::ExpectTokens(expect), Input::Granted(answer)) => {
-                tokens(&start, *expect, *answer, now, out)?
+                tokens::tokens(&start, *expect, *answer, now, out)?
             }
             (State::ExpectSaved(mut record, browser), Input::Saved(generation)) => {
                 record.generation = generation;
@@ -250,141 +253,6 @@ fn answer_page(id: u64, page: Page) -> Step {
 
 fn transient(step: &'static str, failure: &HttpFailure) -> SignInFailure {
     SignInFailure::Transient { step, cause: failure.cause.clone() }
-}
-
-/// Reads a metadata answer: a document, or the news that there is none here.
-///
-/// A 5xx or a network failure is neither: to slide on to the next place would let an outage
-/// choose the authorization server.
-fn document<T: DeserializeOwned>(
-    step: &'static str,
-    answer: Result<(u16, Bytes), HttpFailure>,
-) -> Result<Option<T>, SignInFailure> {
-    let (status, body) = answer.map_err(|failure| transient(step, &failure))?;
-    match status {
-        200..=299 => Ok(serde_json::from_slice(&body).ok()),
-        429 | 500.. => Err(SignInFailure::Transient { step, cause: format!("HTTP {status}") }),
-        _ => Ok(None),
-    }
-}
-
-fn resource_metadata(
-    start: &Start,
-    mut left: Vec<Url>,
-    answer: Result<(u16, Bytes), HttpFailure>,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let metadata: Option<ResourceMetadata> = document("the protected-resource metadata", answer)?;
-    let metadata = metadata
-        .filter(|found| found.resource.is_some() || !found.authorization_servers.is_empty());
-    let challenged = start.challenge.as_ref().and_then(|challenge| challenge.scope.clone());
-    let (resource, issuers) = if let Some(metadata) = metadata {
-        discovery::check_resource(&metadata, &start.server)?;
-        let supported = metadata.scopes_supported.filter(|s| !s.is_empty()).map(|s| s.join(" "));
-        let resource = Resource {
-            id: start.options.resource.clone().or(metadata.resource),
-            scope: challenged.or(supported),
-            documented: true,
-        };
-        (resource, metadata.authorization_servers)
-    } else {
-        if let Some(url) = left.pop() {
-            out.push(Step::Fetch(url));
-            return Ok(State::ExpectResourceMetadata { left });
-        }
-        let id = start.options.resource.clone().or_else(|| Some(start.server_text.clone()));
-        (Resource { id, scope: challenged, documented: false }, Vec::new())
-    };
-    // MCP 2025-03-26: without the document the server's origin is the authorization server.
-    let origin = start.server.origin().ascii_serialization();
-    let mut issuers = if issuers.is_empty() { vec![origin] } else { issuers };
-    // An issuer that already knows this client comes first.
-    if let Some(known) = &start.known {
-        issuers.sort_by_key(|issuer| *issuer != known.issuer);
-    }
-    issuers.reverse();
-    ask_issuer(start, resource, issuers, out)
-}
-
-/// Asks the last of `issuers` for its metadata.
-fn ask_issuer(
-    start: &Start,
-    resource: Resource,
-    mut issuers: Vec<String>,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let issuer = issuers.pop().unwrap_or_default();
-    let url = discovery::check_endpoint("authorization_servers", &issuer, &start.server)?;
-    let mut left = discovery::server_metadata_urls(&url);
-    left.reverse();
-    let asked = left.pop().unwrap_or(url);
-    out.push(Step::Fetch(asked.clone()));
-    Ok(State::ExpectServerMetadata(Box::new(ExpectServerMetadata {
-        resource,
-        issuer,
-        others: issuers,
-        left,
-        asked,
-    })))
-}
-
-fn server_metadata(
-    start: &Start,
-    mut expect: ExpectServerMetadata,
-    answer: Result<(u16, Bytes), HttpFailure>,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let metadata: Option<ServerMetadata> = document("the authorization-server metadata", answer)?;
-    let metadata = if let Some(metadata) = metadata {
-        discovery::check_issuer(&metadata, &expect.issuer)?;
-        let openid = expect.asked.path().contains("openid-configuration");
-        if let Some(warning) = discovery::check_pkce(&metadata, openid)? {
-            out.push(Step::Tell(Notice::Warning(warning)));
-        }
-        metadata
-    } else {
-        if let Some(url) = expect.left.pop() {
-            expect.asked = url.clone();
-            out.push(Step::Fetch(url));
-            return Ok(State::ExpectServerMetadata(Box::new(expect)));
-        }
-        if !expect.others.is_empty() {
-            return ask_issuer(start, expect.resource, expect.others, out);
-        }
-        if expect.resource.documented {
-            return Err(SignInFailure::ServerIncompatible {
-                issuer: expect.issuer,
-                missing: "its metadata at any of the places where the standards look for it",
-            });
-        }
-        ServerMetadata::without_document(&expect.issuer)
-    };
-    let endpoint = |name: &'static str, url: &Option<String>| match url {
-        Some(url) => discovery::check_endpoint(name, url, &start.server),
-        None => Err(SignInFailure::ServerIncompatible {
-            issuer: metadata.issuer.clone(),
-            missing: if name == "token_endpoint" {
-                "a token endpoint"
-            } else {
-                "an authorization endpoint"
-            },
-        }),
-    };
-    let server = Server {
-        authorization_endpoint: endpoint(
-            "authorization_endpoint",
-            &metadata.authorization_endpoint,
-        )?,
-        token_endpoint: endpoint("token_endpoint", &metadata.token_endpoint)?,
-        resource: expect.resource,
-        metadata,
-    };
-    out.push(Step::Redirect(RedirectCommand::Bind {
-        ports: ports(start, &server.metadata.issuer),
-        path: start.options.callback_path.clone(),
-        host: start.options.redirect_host.clone(),
-    }));
-    Ok(State::ExpectListener(Box::new(server)))
 }
 
 /// The ports to listen on, in order of preference: the one that is already registered, the one
@@ -431,76 +299,6 @@ fn listener(
         registration::request(&server.metadata, &redirect_uri, server.resource.scope.as_deref());
     out.push(Step::Register(endpoint, body));
     Ok(State::ExpectRegistration(Box::new(ExpectRegistration { server, redirect_uri, entropy })))
-}
-
-fn tokens(
-    start: &Start,
-    expect: ExpectTokens,
-    answer: GrantAnswer,
-    now: Moment,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let granted = answer.map_err(|failure| {
-        let failure = grant_failure(failure);
-        out.push(answer_page(expect.browser, Page::Failed(failure.to_string())));
-        failure
-    })?;
-    let record = Box::new(Record {
-        version: 1,
-        generation: start.known.as_ref().map_or(0, |known| known.generation) + 1,
-        server: start.server_text.clone(),
-        issuer: expect.server.metadata.issuer,
-        token_endpoint: expect.server.token_endpoint.into(),
-        client: expect.client,
-        resource: expect.server.resource.id,
-        tokens: Some(issued(granted, None, expect.server.resource.scope, now)),
-    });
-    out.push(Step::Save(record.clone()));
-    Ok(State::ExpectSaved(record, expect.browser))
-}
-
-/// The tokens to keep after a grant; what the answer leaves out stays as it was
-/// (RFC 6749 §5.1, §6).
-pub fn issued(
-    granted: Granted,
-    refresh: Option<Secret>,
-    scope: Option<String>,
-    now: Moment,
-) -> Tokens {
-    Tokens {
-        access: granted.access,
-        refresh: granted.refresh.or(refresh),
-        scope: granted.scope.or(scope),
-        obtained_at: now.unix,
-        expires_at: granted.expires_in.map(|seconds| now.unix.saturating_add(seconds)),
-    }
-}
-
-fn grant_failure(failure: GrantFailure) -> SignInFailure {
-    let step = "the token request";
-    match failure {
-        GrantFailure::Refused { error, description } => {
-            SignInFailure::Refused { step, error, description }
-        }
-        GrantFailure::Transient(cause) | GrantFailure::AnswerLost(cause) => {
-            SignInFailure::Transient { step, cause }
-        }
-        GrantFailure::Malformed(got) => SignInFailure::ServerMisbehaved {
-            subject: "the token endpoint".to_owned(),
-            got: format!("answered {got}"),
-            expected: "a token (RFC 6749 §5.1)".to_owned(),
-        },
-    }
-}
-
-/// What a grant asks for after the redirect.
-fn code_grant(expect: &ExpectRedirect, code: String) -> Grant {
-    Grant {
-        token_endpoint: expect.server.token_endpoint.clone(),
-        client: expect.client.clone(),
-        resource: expect.server.resource.id.clone(),
-        kind: GrantKind::Code { code: Secret::new(code), verifier: expect.verifier.clone() },
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use oauth2::{
 };
 use url::Url;
 
-use super::{ExpectRedirect, ExpectTokens, Server, Start, State, Step, answer_page, code_grant};
+use super::tokens::code_grant;
+use super::{ExpectRedirect, ExpectTokens, Server, Start, State, Step, answer_page};
 use crate::core::event::{Notice, Page, RedirectCommand};
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::record::Registration;

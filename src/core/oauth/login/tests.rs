@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::event::{Delivery, FailureKind};
+use crate::core::oauth::grant::{GrantFailure, GrantKind, Granted};
 
 const SERVER: &str = "https://mcp.example/mcp/acme/sse";
 const RESOURCE: &str = r#"{"resource":"https://mcp.example/mcp/acme/sse","authorization_servers":["https://mcp.example"],"scopes_supported":["mcp:call"]}"#;

@@ -1,0 +1,94 @@
+//! The standalone stream that Streamable HTTP offers for what the server says of itself.
+
+use std::time::Duration;
+
+use super::{Bridge, Exchange};
+use crate::core::backoff::HEALTHY_AFTER;
+use crate::core::event::{Effect, ExchangeId, Expect, HttpEvent};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// The standalone stream of Streamable HTTP.
+#[derive(Debug, Default)]
+pub(super) enum Listen {
+    /// Not wanted, or not offered.
+    #[default]
+    None,
+    Waiting(Duration),
+    Open(ExchangeId, Duration),
+}
+
+impl Listen {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(deadline) => Some(*deadline),
+            Self::None | Self::Open(..) => None,
+        }
+    }
+}
+
+impl Bridge {
+    /// Opens the standalone stream.
+    pub(super) fn open_listen(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if matches!(self.listen, Listen::Open(..)) || self.closing.is_some() {
+            return;
+        }
+        let Ok(token) = self.token_now(now, out) else {
+            self.listen = Listen::Waiting(now.after(Duration::from_secs(1)));
+            return;
+        };
+        let exchange = out.start(self.carrier.stream(token.as_ref(), Expect::Stream));
+        self.exchanges.insert(exchange, Exchange::Listen(self.access.generation()));
+        self.listen = Listen::Open(exchange, now.uptime);
+    }
+
+    pub(super) fn close_listen(&mut self, out: &mut Outbox<'_>) {
+        if let Listen::Open(exchange, _) = self.listen {
+            self.exchanges.remove(&exchange);
+            out.push(Effect::Abort(exchange));
+        }
+        self.listen = Listen::None;
+    }
+
+    /// What came on the standalone stream; `true` if more is to come.
+    pub(super) fn listening(
+        &mut self,
+        id: ExchangeId,
+        generation: Option<u64>,
+        event: HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        let Listen::Open(exchange, since) = self.listen else { return false };
+        if exchange != id {
+            return false;
+        }
+        match event {
+            HttpEvent::Opened(_) => return true,
+            HttpEvent::Message(event) => {
+                if !event.data.is_empty() && event.name.as_deref().is_none_or(|n| n == "message") {
+                    self.deliver(event.data, now, out);
+                }
+                return true;
+            }
+            HttpEvent::Answered(head, _) if head.status == 401 && !self.access.is_static() => {
+                let challenge = Challenge::from_headers(&head.headers);
+                self.access.challenged(challenge, generation, now, out);
+            }
+            // No stream is offered; that is the server's right.
+            HttpEvent::Answered(head, _) if !matches!(head.status, 429 | 500 | 502..=599) => {
+                out.detail(format!("no standalone stream: HTTP {}", head.status));
+                self.listen = Listen::None;
+                return false;
+            }
+            HttpEvent::Answered(..) | HttpEvent::Ended | HttpEvent::Failed(_) => {
+                if now.reached(since.saturating_add(HEALTHY_AFTER)) {
+                    self.backoff.reset();
+                }
+            }
+        }
+        self.listen = Listen::Waiting(now.after(self.backoff.next_wait()));
+        false
+    }
+}

@@ -1,0 +1,104 @@
+//! The sign-in, as one of the things that an [`Access`] does.
+
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::{About, Access, Standing, State};
+use crate::core::event::{Effect, Expect, Notice, RedirectCommand, Request, StoreCommand};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::oauth::login::{self, Login};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+impl Access {
+    pub(super) fn sign_in(
+        &mut self,
+        challenge: Option<Challenge>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let About { server, server_text, options } = self.about.clone();
+        let known = self.current.clone();
+        let start = login::Start { server, server_text, options, challenge, known };
+        let mut steps = Vec::new();
+        let login = Login::new(start, &mut steps);
+        self.state = State::SigningIn(Box::new(login), None);
+        self.perform_login(steps, now, out);
+    }
+
+    pub(super) fn login(&mut self, input: login::Input, now: Moment, out: &mut Outbox<'_>) {
+        let (login, exchange) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::SigningIn(login, exchange) => (login, exchange),
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let mut steps = Vec::new();
+        match login.handle(input, now, &mut steps) {
+            Ok(login) => {
+                self.state = State::SigningIn(Box::new(login), exchange);
+                self.perform_login(steps, now, out);
+            }
+            Err(failure) => {
+                self.perform_login(steps, now, out);
+                self.fail(failure, now, out);
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+        out.push(Effect::Redirect(RedirectCommand::Close));
+        out.tell(Notice::Failed(Box::new(failure.clone().into())));
+        self.refuse(failure, now);
+    }
+
+    fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {
+        for step in steps {
+            let request = match step {
+                login::Step::Fetch(url) => document(Method::GET, url, None),
+                login::Step::Register(url, body) => document(Method::POST, url, Some(body)),
+                login::Step::Redirect(command) => {
+                    out.push(Effect::Redirect(command));
+                    continue;
+                }
+                login::Step::Grant(grant) => {
+                    out.push(Effect::Grant(grant));
+                    continue;
+                }
+                login::Step::Save(record) => {
+                    out.push(Effect::Store(StoreCommand::Save(record)));
+                    continue;
+                }
+                login::Step::Tell(notice) => {
+                    out.tell(notice);
+                    continue;
+                }
+                login::Step::Done(record) => {
+                    self.adopt(Some(record), Standing::SignedIn, now);
+                    continue;
+                }
+            };
+            out.detail(format!("sign-in: {request:?}"));
+            let exchange = out.start(request);
+            if let State::SigningIn(_, open) = &mut self.state {
+                *open = Some(exchange);
+            }
+        }
+    }
+}
+
+/// A request for one of the sign-in's documents: no credential, no configured header goes there.
+fn document(method: Method, url: Url, body: Option<bytes::Bytes>) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    if body.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    } else {
+        // MCP 2025-03-26 asks for it on metadata requests; others ignore it.
+        headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
+    }
+    Request { method, url, headers, body, expect: Expect::Document }
+}
