@@ -148,6 +148,8 @@ struct Edges {
     verbosity: Verbosity,
     output: Lines,
     log: Log,
+    /// What was told last.
+    last_line: String,
     http: Http,
     keeper: Keeper,
     window: Window,
@@ -166,6 +168,7 @@ impl Edges {
             verbosity: config.verbosity,
             output,
             log,
+            last_line: String::new(),
             http: Http::new(net),
             keeper: Keeper::new(config, control.clone()),
             window: Window::new(config, control.clone()),
@@ -189,8 +192,11 @@ impl Edges {
                 self.output.write(report::json_rpc_error(id.as_ref(), &failure).into());
             }
             Effect::Tell(notice) => {
-                if notice.verbosity() <= self.verbosity {
-                    self.log.line(&report::line(&notice));
+                // A failure that meets several requests at once is told once.
+                let line = report::line(&notice);
+                if notice.verbosity() <= self.verbosity && line != self.last_line {
+                    self.log.line(&line);
+                    self.last_line = line;
                 }
             }
             Effect::Http(id, request) => self.http.start(id, *request),
