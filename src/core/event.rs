@@ -140,6 +140,8 @@ pub enum FailureKind {
 /// What the store says.
 #[derive(Debug)]
 pub enum StoreEvent {
+    /// What [`StoreCommand::Remember`] wrote last, perhaps in another process.
+    Recalled(Option<Bytes>),
     /// What is stored, and what a person should know about how it was found.
     Loaded(Option<Box<Record>>, Option<String>),
     /// The lock is held, and this is what is stored.
@@ -206,7 +208,7 @@ pub enum Effect {
 /// What the store can do for the one server of this process.
 #[derive(Debug)]
 pub enum StoreCommand {
-    /// Read.
+    /// Read everything: answered by `Recalled`, then `Loaded`.
     Load,
     /// Lock and read; the lock is held until `Unlock`.
     Lock,
@@ -214,6 +216,8 @@ pub enum StoreCommand {
     Save(Box<Record>),
     /// Give the lock back.
     Unlock,
+    /// Write what the server said of itself; no secret, and not answered.
+    Remember(Bytes),
 }
 
 /// What the redirect listener can do.

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::store::{Loaded, Store, SystemKeychain};
@@ -59,10 +60,21 @@ impl Keeper {
 fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &UnboundedSender<Event>) {
     while let Ok(command) = inbox.recv() {
         let event = match command {
-            StoreCommand::Load => match store.load() {
-                Ok(Loaded { record, warning }) => StoreEvent::Loaded(record.map(Box::new), warning),
-                Err(error) => StoreEvent::Loaded(None, Some(error.to_string())),
-            },
+            StoreCommand::Load => {
+                // First, because a keychain may take its time over the other one.
+                let remembered = StoreEvent::Recalled(store.recall().map(Bytes::from));
+                events.send(Event::Store(remembered)).ok();
+                match store.load() {
+                    Ok(Loaded { record, warning }) => {
+                        StoreEvent::Loaded(record.map(Box::new), warning)
+                    }
+                    Err(error) => StoreEvent::Loaded(None, Some(error.to_string())),
+                }
+            }
+            StoreCommand::Remember(bytes) => {
+                store.remember(&bytes);
+                continue;
+            }
             StoreCommand::Lock => match store.lock(PATIENCE) {
                 Ok(Loaded { record, .. }) => StoreEvent::Locked(record.map(Box::new)),
                 Err(error) => StoreEvent::Busy(error.to_string()),

@@ -75,7 +75,8 @@ pub(super) struct Handshake {
     replays: u64,
     replay_id: Option<Id>,
     initialize: Option<Bytes>,
-    initialized: Option<Bytes>,
+    /// The host's `notifications/initialized`.
+    pub(super) initialized: Option<Bytes>,
     /// The version that was agreed on.
     pub(super) version: Option<String>,
 }
@@ -114,6 +115,11 @@ impl Handshake {
     /// Whether this is the id of our own last `initialize`.
     pub(super) fn is_replay(&self, id: &Id) -> bool {
         self.replay_id.as_ref() == Some(id)
+    }
+
+    /// The host's `initialize`.
+    pub(super) fn initialize_line(&self) -> Option<&Bytes> {
+        self.initialize.as_ref()
     }
 
     /// The host's `initialize` once more, under an id that no host would choose.
@@ -161,9 +167,14 @@ impl Bridge {
             return;
         };
         self.phase = Phase::Answered;
+        self.remember_result(result, out);
         let result = serde_json::from_str::<InitializeResult>(result.get());
         let Ok(InitializeResult { protocol_version, server_info }) = result else { return };
         self.learn_version(protocol_version);
+        self.tell_connected(server_info, out);
+    }
+
+    fn tell_connected(&self, server_info: Option<ServerInfo>, out: &mut Outbox<'_>) {
         let server = server_info.and_then(|info| {
             let version = info.version.map(|version| format!(" {version}")).unwrap_or_default();
             info.name.map(|name| format!("{name}{version}"))
@@ -184,6 +195,7 @@ impl Bridge {
             self.replay_failed(&failure, out);
             return;
         };
+        self.remember_result(result, out);
         if let Ok(result) = serde_json::from_str::<InitializeResult>(result.get()) {
             if result.protocol_version != self.handshake.version {
                 out.tell(Notice::Warning(
@@ -191,6 +203,7 @@ impl Bridge {
                 ));
             }
             self.learn_version(result.protocol_version);
+            self.tell_connected(result.server_info, out);
         }
         let Some(bytes) = self.handshake.initialized.clone() else {
             self.phase = Phase::Answered;
@@ -203,6 +216,7 @@ impl Bridge {
     /// The gateway has taken `notifications/initialized`, or has had time enough.
     pub(super) fn ready(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.phase = Phase::Ready;
+        self.pay_owed(out);
         if self.transport == Transport::Http {
             self.open_listen(now, out);
         }

@@ -82,6 +82,10 @@ impl Bridge {
         match message {
             Message::Request { id, method, .. } => self.request(id, method, bytes, now, out),
             Message::Notification { method, params } => match method.as_ref() {
+                // Our own handshake says it when its time has come.
+                "notifications/initialized" if self.phase.is_replay() => {
+                    self.handshake.initialized = Some(bytes);
+                }
                 "notifications/initialized" => self.enqueue(bytes, Kind::Initialized, now),
                 "notifications/cancelled" => self.cancel(*params, bytes, now, out),
                 _ => self.enqueue(bytes, Kind::Notification, now),

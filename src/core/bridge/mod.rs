@@ -11,7 +11,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::backoff::Backoff;
-use super::event::{Effect, Event, ExchangeId, HttpEvent, Notice};
+use super::event::{Effect, Event, ExchangeId, HttpEvent, Notice, StoreEvent};
 use super::failure::Failure;
 use super::jsonrpc::Id;
 use super::link::{Carrier, Transport};
@@ -25,6 +25,7 @@ mod deliver;
 mod handshake;
 mod host;
 mod listen;
+mod provisional;
 mod queue;
 mod receive;
 mod send;
@@ -33,6 +34,7 @@ mod streams;
 use closing::Closing;
 use handshake::{Handshake, Phase};
 use listen::Listen;
+use provisional::Provisional;
 use queue::Queue;
 use streams::Stream;
 
@@ -57,6 +59,7 @@ pub struct Bridge {
     backoff: Backoff,
     phase: Phase,
     handshake: Handshake,
+    provisional: Provisional,
     queue: Queue,
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
@@ -172,6 +175,7 @@ impl Bridge {
             backoff: Backoff::new(seed.rotate_left(17)),
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
+            provisional: Provisional::default(),
             queue: Queue::default(),
             replay: None,
             pending: HashMap::new(),
@@ -194,6 +198,7 @@ impl Bridge {
             Event::Tick => {}
             Event::Http(exchange, event) => self.http(exchange, event, now, &mut out),
             Event::Granted(answer) => self.access.granted(answer, now, &mut out),
+            Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes),
             Event::Store(event) => self.access.store(event, now, &mut out),
             Event::Redirect(event) => self.access.redirect(event, now, &mut out),
         }
@@ -217,6 +222,7 @@ impl Bridge {
             self.phase.deadline(),
             self.closing.as_ref().map(Closing::deadline),
             patience,
+            self.credential_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -237,6 +243,7 @@ impl Bridge {
         self.access.tick(now, out);
         self.tick_streams(now, out);
         self.tick_handshake(now, out);
+        self.tick_credential(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {

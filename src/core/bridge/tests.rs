@@ -6,14 +6,15 @@ use serde_json::Value;
 use super::*;
 use crate::config::{AccessMode, Header, LoginOptions, TokenStore, TransportChoice, Verbosity};
 use crate::core::event::{
-    Delivery, FailureKind, Head, HttpFailure, RedirectCommand, Request, StoreCommand, StoreEvent,
-    StreamEvent,
+    Delivery, FailureKind, Head, HttpFailure, RedirectCommand, RedirectEvent, Request,
+    StoreCommand, StoreEvent, StreamEvent,
 };
 use crate::core::oauth::grant::{GrantFailure, Granted};
 use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::secret::Secret;
 
 mod access;
+mod provisional;
 mod sessions;
 mod transport;
 
@@ -195,6 +196,7 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Grant(_) => "grant".to_owned(),
         Effect::Store(StoreCommand::Load) => "load".to_owned(),
         Effect::Store(StoreCommand::Lock) => "lock".to_owned(),
+        Effect::Store(StoreCommand::Remember(_)) => "remember".to_owned(),
         Effect::Store(StoreCommand::Unlock) => "unlock".to_owned(),
         Effect::Store(StoreCommand::Save(record)) => format!("save {}", record.generation),
         Effect::Redirect(RedirectCommand::Open(_)) => "open the browser".to_owned(),

@@ -126,6 +126,14 @@ impl Access {
         matches!(self.state, State::SigningIn(..))
     }
 
+    /// Whether no request can be sent before something else has happened.
+    pub fn is_waiting(&self) -> bool {
+        matches!(
+            self.state,
+            State::Reading | State::SigningIn(..) | State::Refreshing(_, Why::Needed(_))
+        )
+    }
+
     /// Where a person is expected to sign in.
     pub fn sign_in_url(&self) -> Option<String> {
         match &self.state {
@@ -297,6 +305,8 @@ impl Access {
     /// The store's answer.
     pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
         match event {
+            // The bridge's own.
+            StoreEvent::Recalled(_) => {}
             StoreEvent::Loaded(record, warning) => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));

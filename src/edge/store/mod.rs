@@ -183,6 +183,19 @@ impl Store {
         self.keychain.key(false)
     }
 
+    /// What the server said of itself; nothing is lost without it, so a failure is not told.
+    pub fn recall(&self) -> Option<Vec<u8>> {
+        let dir = self.place()?;
+        fs::read(dir, &dir.join(format!("{}.initialize.json", self.name))).ok()?
+    }
+
+    /// Keeps what the server said of itself.
+    pub fn remember(&self, bytes: &[u8]) {
+        if let Some(dir) = self.place() {
+            fs::replace(dir, &dir.join(format!("{}.initialize.json", self.name)), bytes).ok();
+        }
+    }
+
     fn place(&self) -> Option<&PathBuf> {
         self.dir.as_ref().filter(|_| self.choice != TokenStore::Memory)
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn record(generation: u64, access: &str, expires_in: u64) -> Box<Record> {
+pub(super) fn record(generation: u64, access: &str, expires_in: u64) -> Box<Record> {
     Box::new(Record {
         version: 1,
         generation,
@@ -28,7 +28,7 @@ fn record(generation: u64, access: &str, expires_in: u64) -> Box<Record> {
 }
 
 impl World {
-    fn oauth() -> Self {
+    pub(super) fn oauth() -> Self {
         Self::new(TransportChoice::HttpFirst, AccessMode::OAuth)
     }
 
@@ -41,7 +41,7 @@ impl World {
         world
     }
 
-    fn loaded(&mut self, record: Option<Box<Record>>) -> &mut Self {
+    pub(super) fn loaded(&mut self, record: Option<Box<Record>>) -> &mut Self {
         self.event(Event::Store(StoreEvent::Loaded(record, None)))
     }
 
@@ -49,11 +49,11 @@ impl World {
         self.event(Event::Store(StoreEvent::Locked(record)))
     }
 
-    fn saved(&mut self, generation: u64) -> &mut Self {
+    pub(super) fn saved(&mut self, generation: u64) -> &mut Self {
         self.event(Event::Store(StoreEvent::Saved { generation, warning: None }))
     }
 
-    fn granted(&mut self, access: &str) -> &mut Self {
+    pub(super) fn granted(&mut self, access: &str) -> &mut Self {
         self.event(Event::Granted(Box::new(Ok(Granted {
             access: Secret::new(access.to_owned()),
             refresh: Some(Secret::new("rt2".to_owned())),

@@ -1,0 +1,208 @@
+//! An answer to `initialize` while a person still signs in.
+//!
+//! Hosts give up on a server that does not answer `initialize`: the strictest after 10 s, others
+//! after 30 or 60 s. A sign-in takes as long as a person takes. So the host gets an answer in time,
+//! the one that this server gave last time if it is known, and the real handshake follows behind
+//! its back, as after a lost session. What else the host asks for waits, and learns in time that a
+//! sign-in is needed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Bridge, Kind, Outgoing, Phase};
+use crate::core::event::{Effect, StoreCommand};
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::{Frame, Id, Message, read};
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// How long `initialize` waits for a credential: long enough for a sign-in that needs no person,
+/// short enough for the strictest host.
+const INITIALIZE_WAIT: Duration = Duration::from_secs(4);
+/// How long any other request waits for a credential.
+const REQUEST_WAIT: Duration = Duration::from_secs(20);
+/// A longer answer to `initialize` is not remembered.
+const MAX_REMEMBERED: usize = 256 << 10;
+/// What a host is offered that asks for a version nobody knows.
+const NEWEST: &str = "2025-11-25";
+const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
+
+/// What is known of the server before it can be asked.
+#[derive(Debug, Default)]
+pub(super) struct Provisional {
+    /// As it is stored.
+    remembered: Option<Bytes>,
+    /// The notifications that the host gets when the server has been reached after all.
+    owed: Vec<&'static str>,
+}
+
+/// The last answer to `initialize`.
+#[derive(Serialize, Deserialize)]
+struct Remembered<'a> {
+    /// The version that the host had asked for.
+    requested: &'a str,
+    #[serde(borrow)]
+    result: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Params<'a> {
+    #[serde(rename = "protocolVersion")]
+    protocol_version: &'a str,
+}
+
+/// The part of an `InitializeResult` that counts here.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(rename = "protocolVersion")]
+    protocol_version: Option<String>,
+    #[serde(default)]
+    capabilities: Capabilities,
+}
+
+#[derive(Default, Deserialize)]
+struct Capabilities {
+    tools: Option<Listed>,
+    prompts: Option<Listed>,
+    resources: Option<Listed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "listChanged", default)]
+    list_changed: bool,
+}
+
+impl Bridge {
+    /// When the host has waited long enough for a credential.
+    pub(super) fn credential_deadline(&self) -> Option<Duration> {
+        self.overdue().map(|(_, deadline)| deadline)
+    }
+
+    /// The first request that waits for a credential, and until when.
+    fn overdue(&self) -> Option<(usize, Duration)> {
+        if !self.access.is_waiting() || self.closing.is_some() {
+            return None;
+        }
+        let index = self.queue.iter().position(|outgoing| !outgoing.kind.ids().is_empty())?;
+        let outgoing = self.queue.iter().nth(index)?;
+        let wait = match outgoing.kind {
+            Kind::Initialize(_) => INITIALIZE_WAIT,
+            _ => REQUEST_WAIT,
+        };
+        Some((index, outgoing.since.saturating_add(wait)))
+    }
+
+    /// Answers what has waited long enough.
+    pub(super) fn tick_credential(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        while let Some((index, deadline)) = self.overdue() {
+            if !now.reached(deadline) {
+                return;
+            }
+            let Some(outgoing) = self.queue.remove(index) else { return };
+            if let Kind::Initialize(id) = &outgoing.kind {
+                self.answer_provisionally(id, &outgoing, now, out);
+                continue;
+            }
+            let failure = if self.access.is_signing_in() {
+                let url = self.access.sign_in_url().unwrap_or_default();
+                SignInFailure::Unfinished { url }
+            } else {
+                let cause = format!("no answer within {} s", REQUEST_WAIT.as_secs());
+                SignInFailure::Transient { step: "the renewal of the access token", cause }
+            };
+            self.drop_outgoing(&outgoing, &Failure::SignIn(failure), out);
+        }
+    }
+
+    fn answer_provisionally(
+        &mut self,
+        id: &Id,
+        outgoing: &Outgoing,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let requested = requested_version(&outgoing.bytes);
+        let remembered = self.provisional.remembered.as_ref().and_then(|bytes| {
+            let found: Remembered<'_> = serde_json::from_slice(bytes).ok()?;
+            (Some(found.requested) == requested).then(|| found.result.get().to_owned())
+        });
+        let result = remembered.unwrap_or_else(|| unknown_server(requested));
+        if let Ok(Told { protocol_version, capabilities }) = serde_json::from_str(&result) {
+            self.handshake.version = protocol_version;
+            self.provisional.owed = owed(&capabilities);
+        }
+        self.pending.remove(id);
+        out.detail("answering `initialize` before the gateway can be asked");
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.to_json());
+        out.push(Effect::Write(answer.into()));
+        self.remember(outgoing);
+        self.phase = Phase::Lost;
+        self.session_lost(now, out);
+    }
+
+    /// The real handshake is done: what the host knows of the server may be wrong.
+    pub(super) fn pay_owed(&mut self, out: &mut Outbox<'_>) {
+        for method in std::mem::take(&mut self.provisional.owed) {
+            let notification = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
+            out.push(Effect::Write(notification.into()));
+        }
+    }
+
+    /// What the store knows of the server.
+    pub(super) fn recalled(&mut self, bytes: Option<Bytes>) {
+        self.provisional.remembered = bytes;
+    }
+
+    /// Keeps a server's answer to `initialize` for the next start.
+    pub(super) fn remember_result(&mut self, result: &RawValue, out: &mut Outbox<'_>) {
+        if self.access.is_static() || self.access.generation().is_none() {
+            return;
+        }
+        let line = self.handshake.initialize_line();
+        let Some(requested) = line.and_then(|line| requested_version(line)) else { return };
+        let Ok(text) = serde_json::to_vec(&Remembered { requested, result }) else { return };
+        let text = Bytes::from(text);
+        if text.len() <= MAX_REMEMBERED && self.provisional.remembered.as_ref() != Some(&text) {
+            self.provisional.remembered = Some(text.clone());
+            out.push(Effect::Store(StoreCommand::Remember(text)));
+        }
+    }
+}
+
+/// The version that a host's `initialize` asks for.
+fn requested_version(line: &[u8]) -> Option<&str> {
+    let Ok(Frame::Single(Message::Request { params: Some(params), .. })) = read(line) else {
+        return None;
+    };
+    serde_json::from_str::<Params<'_>>(params.get()).ok().map(|params| params.protocol_version)
+}
+
+/// What can be said of a server that was never reached: it may have anything, and it will say so.
+fn unknown_server(requested: Option<&str>) -> String {
+    let version = requested.filter(|version| KNOWN.contains(version)).unwrap_or(NEWEST);
+    let listed = serde_json::json!({ "listChanged": true });
+    serde_json::json!({
+        "protocolVersion": version,
+        "capabilities": { "tools": listed, "prompts": listed, "resources": listed },
+        "serverInfo": { "name": crate::report::NAME, "version": env!("CARGO_PKG_VERSION") },
+        "instructions": "A sign-in in the browser is needed before this server can be used.",
+    })
+    .to_string()
+}
+
+fn owed(capabilities: &Capabilities) -> Vec<&'static str> {
+    [
+        (&capabilities.tools, "notifications/tools/list_changed"),
+        (&capabilities.prompts, "notifications/prompts/list_changed"),
+        (&capabilities.resources, "notifications/resources/list_changed"),
+    ]
+    .into_iter()
+    .filter(|(listed, _)| listed.as_ref().is_some_and(|listed| listed.list_changed))
+    .map(|(_, method)| method)
+    .collect()
+}
