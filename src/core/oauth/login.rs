@@ -8,6 +8,7 @@
 //! | `ExpectResourceMetadata` | which authorization server (RFC 9728) |
 //! | `ExpectServerMetadata` | its endpoints (RFC 8414) |
 //! | `ExpectListener` | the port of the redirect URI (RFC 8252 §7.3) |
+//! | `ExpectPreflight` | whether the server still knows the stored client |
 //! | `ExpectRegistration` | the client id (RFC 7591) |
 //! | `ExpectRedirect` | the code (RFC 6749 §4.1.2) |
 //! | `ExpectTokens` | the tokens (RFC 6749 §4.1.4) |
@@ -98,6 +99,7 @@ enum State {
     ExpectResourceMetadata { left: Vec<Url> },
     ExpectServerMetadata(Box<ExpectServerMetadata>),
     ExpectListener(Box<Server>),
+    ExpectPreflight(Box<ExpectPreflight>),
     ExpectRegistration(Box<ExpectRegistration>),
     ExpectRedirect(Box<ExpectRedirect>),
     ExpectTokens(Box<ExpectTokens>),
@@ -132,6 +134,13 @@ struct Server {
     metadata: ServerMetadata,
     authorization_endpoint: Url,
     token_endpoint: Url,
+}
+
+#[derive(Debug)]
+struct ExpectPreflight {
+    server: Server,
+    client: Registration,
+    entropy: Box<[u8; 64]>,
 }
 
 #[derive(Debug)]
@@ -215,6 +224,14 @@ impl Login {
             (State::ExpectListener(_), Input::BindFailed(reason)) => {
                 return Err(SignInFailure::Local { reason });
             }
+            (State::ExpectPreflight(expect), Input::Fetched(answer)) => {
+                let ExpectPreflight { server, client, entropy } = *expect;
+                if registration::is_forgotten(answer.as_ref()) {
+                    register(&start, server, client.redirect_uri, entropy, out)?
+                } else {
+                    redirect::open(&start, server, client, &entropy, now, out)?
+                }
+            }
             (State::ExpectRegistration(expect), Input::Fetched(answer)) => {
                 let (status, body) =
                     answer.map_err(|f| transient("the client registration", &f))?;
@@ -286,8 +303,22 @@ fn listener(
             && client.secret_expires_at.is_none_or(|expires| now.unix < expires)
     };
     if let Some(client) = known.map(|known| &known.client).filter(|client| valid(client)) {
-        return redirect::open(start, server, client.clone(), &entropy, now, out);
+        // A server that has forgotten the client can only tell the person, in the browser, where
+        // this program does not hear of it. So it is asked before.
+        let client = client.clone();
+        out.push(Step::Fetch(redirect::authorization_url(&server, &client, &entropy)?));
+        return Ok(State::ExpectPreflight(Box::new(ExpectPreflight { server, client, entropy })));
     }
+    register(start, server, redirect_uri, entropy, out)
+}
+
+fn register(
+    start: &Start,
+    server: Server,
+    redirect_uri: String,
+    entropy: Box<[u8; 64]>,
+    out: &mut Vec<Step>,
+) -> Result<State, SignInFailure> {
     let Some(endpoint) = &server.metadata.registration_endpoint else {
         return Err(SignInFailure::ServerIncompatible {
             issuer: server.metadata.issuer,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::discovery::ServerMetadata;
 use super::failure::SignInFailure;
 use super::record::Registration;
+use crate::core::event::HttpFailure;
 use crate::secret::Secret;
 
 /// The body of a registration request (RFC 7591 §2).
@@ -84,6 +85,16 @@ fn malformed(status: u16) -> SignInFailure {
         got: format!("answered HTTP {status} without a client"),
         expected: "`client_id` (RFC 7591 §3.2.1)".to_owned(),
     }
+}
+
+/// Whether an authorization endpoint says that it does not know this client: such an answer must
+/// not be a redirect (RFC 6749 §4.1.2.1), so it is an error page, or JSON with an error code.
+pub fn is_forgotten(answer: Result<&(u16, Bytes), &HttpFailure>) -> bool {
+    let Ok((400..=404, body)) = answer else { return false };
+    let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+    ["invalid_client", "unauthorized_client", "unknown client", "client not found"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 #[cfg(test)]

@@ -27,10 +27,8 @@ pub(super) fn open(
     now: Moment,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
-    let (verifier, state) = entropy.split_at(32);
-    let verifier = URL_SAFE_NO_PAD.encode(verifier);
-    let state = URL_SAFE_NO_PAD.encode(state);
-    let url = authorization_url(&server, &client, &verifier, &state)?;
+    let url = authorization_url(&server, &client, entropy)?;
+    let (verifier, state) = secrets(entropy);
     out.push(Step::Tell(Notice::SignIn(url.to_string())));
     out.push(Step::Redirect(RedirectCommand::Open(Box::new(url.clone()))));
     let deadline = now.after(Duration::from_secs(start.options.timeout_seconds));
@@ -44,12 +42,19 @@ pub(super) fn open(
     })))
 }
 
-fn authorization_url(
+/// The PKCE verifier and the `state`.
+fn secrets(entropy: &[u8; 64]) -> (String, String) {
+    let (verifier, state) = entropy.split_at(32);
+    (URL_SAFE_NO_PAD.encode(verifier), URL_SAFE_NO_PAD.encode(state))
+}
+
+/// Where a person signs in (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2).
+pub(super) fn authorization_url(
     server: &Server,
     client: &Registration,
-    verifier: &str,
-    state: &str,
+    entropy: &[u8; 64],
 ) -> Result<Url, SignInFailure> {
+    let (verifier, state) = secrets(entropy);
     let broken = |what: &str| SignInFailure::ServerMisbehaved {
         subject: "the authorization server's metadata".to_owned(),
         got: format!("holds a {what} that is no URL"),
@@ -62,10 +67,8 @@ fn authorization_url(
     let oauth = BasicClient::new(ClientId::new(client.id.clone()))
         .set_auth_uri(endpoint)
         .set_redirect_uri(redirect);
-    let challenge =
-        PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.to_owned()));
-    let mut request =
-        oauth.authorize_url(|| CsrfToken::new(state.to_owned())).set_pkce_challenge(challenge);
+    let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
+    let mut request = oauth.authorize_url(|| CsrfToken::new(state)).set_pkce_challenge(challenge);
     for scope in server.resource.scope.iter().flat_map(|scope| scope.split(' ')) {
         if !scope.is_empty() {
             request = request.add_scope(Scope::new(scope.to_owned()));

@@ -311,7 +311,39 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
     };
     let (steps, _) = run(known(), inputs(9999));
     let seen: Vec<_> = steps.iter().map(render).collect();
-    assert_eq!(&seen[2..], ["bind [9999, 4177, 0]", "tell the address", "open /authorize"]);
+    assert_eq!(seen[2], "bind [9999, 4177, 0]");
+    assert!(seen[3].starts_with("fetch https://mcp.example/authorize?x=1&"), "{seen:?}");
+    // Whatever the authorization endpoint says, other than that it does not know this client.
+    let unreachable = HttpFailure {
+        cause: "time-out".to_owned(),
+        delivery: Delivery::Unknown,
+        kind: FailureKind::Network,
+    };
+    for answer in [
+        document(302, ""),
+        document(200, "<title>invalid_client</title>"),
+        document(400, r#"{"error":"invalid_request"}"#),
+        document(503, ""),
+        Input::Fetched(Err(unreachable)),
+    ] {
+        let mut inputs = inputs(9999);
+        inputs.push(answer);
+        let (steps, _) = run(known(), inputs);
+        let seen: Vec<_> = steps.iter().map(render).collect();
+        assert_eq!(&seen[4..], ["tell the address", "open /authorize"]);
+    }
+    for answer in [
+        document(400, r#"{"error":"invalid_client"}"#),
+        document(401, r#"{"error":"unauthorized_client"}"#),
+        document(400, "<h1>Unknown client</h1>"),
+    ] {
+        let mut inputs = inputs(9999);
+        inputs.extend([answer, document(201, CLIENT)]);
+        let (steps, _) = run(known(), inputs);
+        let seen: Vec<_> = steps.iter().map(render).collect();
+        assert!(seen[4].starts_with("register "), "{seen:?}");
+        assert_eq!(&seen[5..], ["tell the address", "open /authorize"]);
+    }
     let (steps, _) = run(known(), inputs(50_000));
     assert!(matches!(steps.last(), Some(Step::Register(..))), "another port is registered anew");
 }
