@@ -80,7 +80,9 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
         SignInFailure::TimedOut { url, .. } | SignInFailure::Unfinished { url } if !url.is_empty() => {
             format!("open {url} in a browser, while the bridge is running")
         }
-        SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
+        SignInFailure::TimedOut { .. }
+        | SignInFailure::Unfinished { .. }
+        | SignInFailure::Elsewhere { .. } => {
             "start the sign-in again, or use an API key".to_owned()
         }
         SignInFailure::Local { .. } => "choose another callback port, or use an API key".to_owned(),

@@ -9,6 +9,7 @@ use url::Url;
 use super::failure::Failure;
 use super::jsonrpc::Id;
 use super::oauth::grant::{Grant, GrantAnswer};
+use super::oauth::login::Claim;
 use super::oauth::record::Record;
 use crate::config::Verbosity;
 use crate::secret::Secret;
@@ -142,6 +143,10 @@ pub enum FailureKind {
 pub enum StoreEvent {
     /// What [`StoreCommand::Remember`] wrote last, perhaps in another process.
     Recalled(Option<Bytes>),
+    /// This process signs in; what is stored, and what a leader before it has left.
+    Leading(Option<Box<Record>>, Option<Claim>),
+    /// Another process does; the same.
+    Following(Option<Box<Record>>, Option<Claim>),
     /// What is stored, and what a person should know about how it was found.
     Loaded(Option<Box<Record>>, Option<String>),
     /// The lock is held, and this is what is stored.
@@ -216,6 +221,12 @@ pub enum StoreCommand {
     Save(Box<Record>),
     /// Give the lock back.
     Unlock,
+    /// Be the one process that signs in: answered by `Leading` or `Following`.
+    Lead,
+    /// Tell the followers what is going on, or that it is over.
+    Claim(Option<Claim>),
+    /// Let another process lead; it will find this.
+    Resign(Option<Claim>),
     /// Write what the server said of itself; no secret, and not answered.
     Remember(Bytes),
 }

@@ -71,6 +71,25 @@ fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &Unboun
                     Err(error) => StoreEvent::Loaded(None, Some(error.to_string())),
                 }
             }
+            StoreCommand::Lead => {
+                let leads = store.lead();
+                let record = store.load().ok().and_then(|found| found.record).map(Box::new);
+                let claim = store.claim();
+                if leads {
+                    StoreEvent::Leading(record, claim)
+                } else {
+                    StoreEvent::Following(record, claim)
+                }
+            }
+            StoreCommand::Claim(claim) => {
+                store.set_claim(claim.as_ref());
+                continue;
+            }
+            StoreCommand::Resign(claim) => {
+                store.set_claim(claim.as_ref());
+                store.resign();
+                continue;
+            }
             StoreCommand::Remember(bytes) => {
                 store.remember(&bytes);
                 continue;

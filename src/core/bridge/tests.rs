@@ -10,6 +10,7 @@ use crate::core::event::{
     StoreCommand, StoreEvent, StreamEvent,
 };
 use crate::core::oauth::grant::{GrantFailure, Granted};
+use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::secret::Secret;
 
@@ -29,6 +30,7 @@ struct World {
     bridge: Bridge,
     now: Moment,
     effects: Vec<Effect>,
+    alone: bool,
     config: Config,
 }
 
@@ -64,7 +66,7 @@ impl World {
             token_store: TokenStore::Memory,
         };
         let now = Moment { uptime: Duration::ZERO, unix: 1_000_000 };
-        Self { bridge: Bridge::new(&config, 42), now, effects: Vec::new(), config }
+        Self { bridge: Bridge::new(&config, 42), now, effects: Vec::new(), alone: true, config }
     }
 
     fn http() -> Self {
@@ -77,6 +79,11 @@ impl World {
 
     fn event(&mut self, event: Event) -> &mut Self {
         self.bridge.handle(event, self.now, &mut self.effects);
+        // Alone on the machine, unless a test says otherwise.
+        if self.alone && matches!(self.effects.last(), Some(Effect::Store(StoreCommand::Lead))) {
+            self.effects.pop();
+            self.event(Event::Store(StoreEvent::Leading(None, None)));
+        }
         self
     }
 
@@ -196,6 +203,9 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Grant(_) => "grant".to_owned(),
         Effect::Store(StoreCommand::Load) => "load".to_owned(),
         Effect::Store(StoreCommand::Lock) => "lock".to_owned(),
+        Effect::Store(StoreCommand::Lead) => "lead".to_owned(),
+        Effect::Store(StoreCommand::Claim(claim)) => claim_text("claim", claim.as_ref()),
+        Effect::Store(StoreCommand::Resign(claim)) => claim_text("resign", claim.as_ref()),
         Effect::Store(StoreCommand::Remember(_)) => "remember".to_owned(),
         Effect::Store(StoreCommand::Unlock) => "unlock".to_owned(),
         Effect::Store(StoreCommand::Save(record)) => format!("save {}", record.generation),
@@ -207,6 +217,14 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Tell(_) => return None,
         Effect::Exit(status) => format!("exit {status}"),
     })
+}
+
+fn claim_text(what: &str, claim: Option<&Claim>) -> String {
+    match claim {
+        None => what.to_owned(),
+        Some(Claim::Open(_)) => format!("{what} open"),
+        Some(Claim::Failed { .. }) => format!("{what} failed"),
+    }
 }
 
 fn render_request(request: &Request) -> String {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use lead::Claiming;
+
 use super::challenge::Challenge;
 use super::failure::SignInFailure;
 use super::grant::GrantAnswer;
@@ -23,6 +25,7 @@ use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+mod lead;
 mod renew;
 mod sign_in;
 
@@ -67,6 +70,8 @@ enum State {
     /// What there is may be used.
     Idle,
     Refreshing(Refresh, Why),
+    /// Somebody has to sign in; perhaps another process does it.
+    Claiming(Claiming),
     SigningIn(Box<Login>, Option<ExchangeId>),
     /// Nothing works before this moment.
     Refused(SignInFailure, Duration),
@@ -123,14 +128,17 @@ impl Access {
 
     /// Whether a person is being waited for.
     pub fn is_signing_in(&self) -> bool {
-        matches!(self.state, State::SigningIn(..))
+        matches!(self.state, State::SigningIn(..) | State::Claiming(_))
     }
 
     /// Whether no request can be sent before something else has happened.
     pub fn is_waiting(&self) -> bool {
         matches!(
             self.state,
-            State::Reading | State::SigningIn(..) | State::Refreshing(_, Why::Needed(_))
+            State::Reading
+                | State::Claiming(_)
+                | State::SigningIn(..)
+                | State::Refreshing(_, Why::Needed(_))
         )
     }
 
@@ -138,6 +146,7 @@ impl Access {
     pub fn sign_in_url(&self) -> Option<String> {
         match &self.state {
             State::SigningIn(login, _) => login.url().map(Url::to_string),
+            State::Claiming(claiming) => claiming.url.clone(),
             _ => None,
         }
     }
@@ -161,9 +170,10 @@ impl Access {
                 out.push(Effect::Store(StoreCommand::Load));
                 Readiness::Wait
             }
-            State::Reading | State::SigningIn(..) | State::Refreshing(_, Why::Needed(_)) => {
-                Readiness::Wait
-            }
+            State::Reading
+            | State::Claiming(_)
+            | State::SigningIn(..)
+            | State::Refreshing(_, Why::Needed(_)) => Readiness::Wait,
             State::Refreshing(_, Why::Early) if self.expired(now) => Readiness::Wait,
             State::Refused(failure, until) if !now.reached(*until) => {
                 Readiness::Refused(failure.clone())
@@ -210,7 +220,7 @@ impl Access {
             Standing::Known if self.can_refresh() => {
                 self.refresh(Why::Needed(challenge), now, out);
             }
-            Standing::Known | Standing::Renewed => self.sign_in(challenge, now, out),
+            Standing::Known | Standing::Renewed => self.sign_in(challenge, out),
         }
     }
 
@@ -218,6 +228,7 @@ impl Access {
     pub fn deadline(&self, now: Moment) -> Option<Duration> {
         match &self.state {
             State::SigningIn(login, _) => login.deadline(),
+            State::Claiming(claiming) => claiming.deadline(),
             State::Idle => {
                 let wait = self.refresh_at?.saturating_sub(now.unix);
                 Some(now.after(Duration::from_secs(wait)))
@@ -237,7 +248,13 @@ impl Access {
                     out.push(Effect::Abort(*exchange));
                 }
                 let failure = login.timed_out();
+                self.resign(&failure, now, out);
                 self.refuse(failure, now);
+            }
+            State::Claiming(claiming)
+                if claiming.deadline().is_some_and(|deadline| now.reached(deadline)) =>
+            {
+                self.look(out);
             }
             State::Idle if self.refresh_at.is_some_and(|at| at <= now.unix) => {
                 self.refresh(Why::Early, now, out);
@@ -305,6 +322,8 @@ impl Access {
     /// The store's answer.
     pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
         match event {
+            StoreEvent::Leading(record, claim) => self.lead(record, claim, now, out),
+            StoreEvent::Following(record, claim) => self.follow(record, claim, now, out),
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
             StoreEvent::Loaded(record, warning) => {

@@ -55,6 +55,12 @@ pub enum SignInFailure {
         /// Where to sign in; empty if it was not known yet.
         url: String,
     },
+    /// Another process of this person tried, a moment ago.
+    #[error("the sign-in in another process did not work: {reason}")]
+    Elsewhere {
+        /// What went wrong there.
+        reason: String,
+    },
     /// The redirect listener could not be started: this machine.
     #[error("cannot listen for the sign-in on this machine: {reason}")]
     Local {

@@ -11,6 +11,7 @@
 //! | `ExpectPreflight` | whether the server still knows the stored client |
 //! | `ExpectRegistration` | the client id (RFC 7591) |
 //! | `ExpectRedirect` | the code (RFC 6749 §4.1.2) |
+//! | `ExpectOldListener` | the port of a sign-in that another process began |
 //! | `ExpectTokens` | the tokens (RFC 6749 §4.1.4) |
 //! | `ExpectSaved` | nothing; only now the tokens may be used |
 
@@ -30,10 +31,12 @@ use crate::core::event::{HttpFailure, Notice, Page, RedirectCommand};
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+mod claim;
 mod discover;
 mod redirect;
 mod tokens;
 
+pub use claim::{Claim, OpenSignIn};
 pub use tokens::issued;
 
 /// What a sign-in starts from.
@@ -79,6 +82,8 @@ pub enum Step {
     Redirect(RedirectCommand),
     /// Ask the token endpoint.
     Grant(Box<Grant>),
+    /// Tell the other processes.
+    Claim(Option<Claim>),
     /// Store this, before anyone uses it.
     Save(Box<Record>),
     /// Tell a person.
@@ -102,6 +107,7 @@ enum State {
     ExpectPreflight(Box<ExpectPreflight>),
     ExpectRegistration(Box<ExpectRegistration>),
     ExpectRedirect(Box<ExpectRedirect>),
+    ExpectOldListener(Box<ExpectRedirect>),
     ExpectTokens(Box<ExpectTokens>),
     ExpectSaved(Box<Record>, u64),
     Done,
@@ -179,6 +185,13 @@ impl Login {
         Self { start, state: State::ExpectResourceMetadata { left } }
     }
 
+    /// Goes on with a sign-in whose browser window is open already: no second one opens.
+    pub fn resume(start: Start, open: Box<OpenSignIn>, now: Moment, out: &mut Vec<Step>) -> Self {
+        let Some(port) = open.port() else { return Self::new(start, out) };
+        out.push(Step::Redirect(bind(&start, vec![port])));
+        Self { start, state: State::ExpectOldListener(Box::new(open.resume(now))) }
+    }
+
     /// When the sign-in gives up on the person.
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
@@ -238,6 +251,15 @@ impl Login {
                 let client = registration::answer(status, &body, &expect.redirect_uri)?;
                 redirect::open(&start, expect.server, client, &expect.entropy, now, out)?
             }
+            (State::ExpectOldListener(expect), Input::Bound(..)) => {
+                out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
+                State::ExpectRedirect(expect)
+            }
+            // Whoever has the port now, the browser will not come back to us.
+            (State::ExpectOldListener(_), Input::BindFailed(_)) => {
+                out.push(Step::Claim(None));
+                return Ok(Self::new(start, out));
+            }
             (State::ExpectRedirect(expect), Input::Redirected(id, query)) => {
                 redirect::back(*expect, id, &query, out)?
             }
@@ -261,6 +283,14 @@ impl Login {
             (state, _) => state,
         };
         Ok(Self { start, state })
+    }
+}
+
+fn bind(start: &Start, ports: Vec<u16>) -> RedirectCommand {
+    RedirectCommand::Bind {
+        ports,
+        path: start.options.callback_path.clone(),
+        host: start.options.redirect_host.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ use ring::digest;
 use thiserror::Error;
 
 use crate::config::TokenStore;
+use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::Record;
 
 mod fs;
@@ -35,6 +36,8 @@ pub struct Store {
     /// What this process knows; all there is where nothing may be written.
     memory: Option<Record>,
     lock: Option<File>,
+    /// Held by the one process that signs in.
+    lead: Option<File>,
     warned: bool,
 }
 
@@ -93,7 +96,7 @@ impl Store {
             write!(text, "{byte:02x}").ok();
             text
         });
-        Self { choice, dir, name, keychain, memory: None, lock: None, warned: false }
+        Self { choice, dir, name, keychain, memory: None, lock: None, lead: None, warned: false }
     }
 
     /// Reads the record.
@@ -181,6 +184,49 @@ impl Store {
             return self.keychain.key(true);
         }
         self.keychain.key(false)
+    }
+
+    /// Tries to be the one process that signs in. Where no lock can be had for another reason than
+    /// that somebody holds it, everybody leads.
+    pub fn lead(&mut self) -> bool {
+        if self.lead.is_some() {
+            return true;
+        }
+        let Some(dir) = self.place() else { return true };
+        match take(dir, &format!("{}.sign-in.lock", self.name), Duration::ZERO) {
+            Ok(file) => {
+                self.lead = Some(file);
+                true
+            }
+            Err(StoreError::Busy(_)) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Lets another process sign in.
+    pub fn resign(&mut self) {
+        self.lead = None;
+    }
+
+    /// What the process that signs in, or did so last, has left for the others.
+    pub fn claim(&self) -> Option<Claim> {
+        let dir = self.place()?;
+        let bytes = fs::read(dir, &dir.join(self.claim_name())).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Leaves something for the others. What cannot be written costs them a second window.
+    pub fn set_claim(&self, claim: Option<&Claim>) {
+        let Some(dir) = self.place() else { return };
+        let path = dir.join(self.claim_name());
+        match claim.and_then(|claim| serde_json::to_vec(claim).ok()) {
+            Some(bytes) => fs::replace(dir, &path, &bytes).ok(),
+            None => std::fs::remove_file(path).ok(),
+        };
+    }
+
+    fn claim_name(&self) -> String {
+        format!("{}.sign-in.json", self.name)
     }
 
     /// What the server said of itself; nothing is lost without it, so a failure is not told.

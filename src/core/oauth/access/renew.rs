@@ -62,7 +62,7 @@ impl Access {
                 self.adopt(record, Standing::Known, now);
                 // Without a waiting request no window opens: the next one will ask.
                 if let Why::Needed(challenge) = why {
-                    self.sign_in(challenge, now, out);
+                    self.sign_in(challenge, out);
                 }
             }
             Outcome::Later(failure) => {

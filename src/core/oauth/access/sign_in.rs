@@ -8,14 +8,16 @@ use super::{About, Access, Standing, State};
 use crate::core::event::{Effect, Expect, Notice, RedirectCommand, Request, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
-use crate::core::oauth::login::{self, Login};
+use crate::core::oauth::login::{self, Claim, Login, OpenSignIn};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
 impl Access {
-    pub(super) fn sign_in(
+    /// Starts a sign-in, or goes on with one whose process is gone.
+    pub(super) fn start_login(
         &mut self,
         challenge: Option<Challenge>,
+        open: Option<Box<OpenSignIn>>,
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
@@ -23,7 +25,10 @@ impl Access {
         let known = self.current.clone();
         let start = login::Start { server, server_text, options, challenge, known };
         let mut steps = Vec::new();
-        let login = Login::new(start, &mut steps);
+        let login = match open {
+            Some(open) => Login::resume(start, open, now, &mut steps),
+            None => Login::new(start, &mut steps),
+        };
         self.state = State::SigningIn(Box::new(login), None);
         self.perform_login(steps, now, out);
     }
@@ -51,8 +56,15 @@ impl Access {
 
     pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
         out.push(Effect::Redirect(RedirectCommand::Close));
+        self.resign(&failure, now, out);
         out.tell(Notice::Failed(Box::new(failure.clone().into())));
         self.refuse(failure, now);
+    }
+
+    /// Tells the processes that follow that there will be no tokens.
+    pub(super) fn resign(&self, failure: &SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+        let claim = Claim::Failed { reason: failure.to_string(), at: now.unix };
+        out.push(Effect::Store(StoreCommand::Resign(Some(claim))));
     }
 
     fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {
@@ -76,7 +88,12 @@ impl Access {
                     out.tell(notice);
                     continue;
                 }
+                login::Step::Claim(claim) => {
+                    out.push(Effect::Store(StoreCommand::Claim(claim)));
+                    continue;
+                }
                 login::Step::Done(record) => {
+                    out.push(Effect::Store(StoreCommand::Resign(None)));
                     self.adopt(Some(record), Standing::SignedIn, now);
                     continue;
                 }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::{ExpectServerMetadata, Resource, Server, Start, State, Step, ports, transient};
-use crate::core::event::{HttpFailure, Notice, RedirectCommand};
+use super::{ExpectServerMetadata, Resource, Server, Start, State, Step, bind, ports, transient};
+use crate::core::event::{HttpFailure, Notice};
 use crate::core::oauth::discovery::{self, ResourceMetadata, ServerMetadata};
 use crate::core::oauth::failure::SignInFailure;
 
@@ -136,10 +136,6 @@ pub(super) fn server_metadata(
         resource: expect.resource,
         metadata,
     };
-    out.push(Step::Redirect(RedirectCommand::Bind {
-        ports: ports(start, &server.metadata.issuer),
-        path: start.options.callback_path.clone(),
-        host: start.options.redirect_host.clone(),
-    }));
+    out.push(Step::Redirect(bind(start, ports(start, &server.metadata.issuer))));
     Ok(State::ExpectListener(Box::new(server)))
 }

@@ -11,7 +11,9 @@ use oauth2::{
 use url::Url;
 
 use super::tokens::code_grant;
-use super::{ExpectRedirect, ExpectTokens, Server, Start, State, Step, answer_page};
+use super::{
+    Claim, ExpectRedirect, ExpectTokens, OpenSignIn, Server, Start, State, Step, answer_page,
+};
 use crate::core::event::{Notice, Page, RedirectCommand};
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::record::Registration;
@@ -29,17 +31,21 @@ pub(super) fn open(
 ) -> Result<State, SignInFailure> {
     let url = authorization_url(&server, &client, entropy)?;
     let (verifier, state) = secrets(entropy);
-    out.push(Step::Tell(Notice::SignIn(url.to_string())));
-    out.push(Step::Redirect(RedirectCommand::Open(Box::new(url.clone()))));
     let deadline = now.after(Duration::from_secs(start.options.timeout_seconds));
-    Ok(State::ExpectRedirect(Box::new(ExpectRedirect {
+    let expect = Box::new(ExpectRedirect {
         server,
         client,
         state: Secret::new(state),
         verifier: Secret::new(verifier),
         url,
         deadline,
-    })))
+    });
+    let open = Box::new(OpenSignIn::new(&expect, now));
+    out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
+    // Before the window opens: whoever comes after us must know of it.
+    out.push(Step::Claim(Some(Claim::Open(open))));
+    out.push(Step::Redirect(RedirectCommand::Open(Box::new(expect.url.clone()))));
+    Ok(State::ExpectRedirect(expect))
 }
 
 /// The PKCE verifier and the `state`.
@@ -126,6 +132,8 @@ pub(super) fn back(
         let page = Page::Failed(failure.to_string());
         return Err(fail(failure, page));
     };
+    // A code is good for one use: nobody else can go on from here.
+    out.push(Step::Claim(None));
     out.push(Step::Grant(Box::new(code_grant(&expect, code))));
     Ok(State::ExpectTokens(Box::new(ExpectTokens {
         server: expect.server,

@@ -79,6 +79,8 @@ fn render(step: &Step) -> String {
             }
             GrantKind::Refresh { .. } => "refresh".to_owned(),
         },
+        Step::Claim(Some(_)) => "claim".to_owned(),
+        Step::Claim(None) => "claim is over".to_owned(),
         Step::Save(_) => "save".to_owned(),
         Step::Tell(Notice::SignIn(_)) => "tell the address".to_owned(),
         Step::Tell(notice) => format!("tell {notice:?}"),
@@ -112,12 +114,13 @@ fn up_to_browser() -> Vec<Input> {
     vec![document(200, RESOURCE), document(200, METADATA), bound(), document(201, CLIENT)]
 }
 
-const UP_TO_BROWSER: [&str; 6] = [
+const UP_TO_BROWSER: [&str; 7] = [
     "fetch https://mcp.example/prm",
     "fetch https://mcp.example/.well-known/oauth-authorization-server",
     "bind [4177, 0]",
     "register https://mcp.example/register [\"http://127.0.0.1:4177/oauth/callback\"] \"mcp:call\"",
     "tell the address",
+    "claim",
     "open /authorize",
 ];
 
@@ -132,6 +135,7 @@ fn the_whole_way() {
     check_after(
         vec![good(), tokens(), Input::Saved(1)],
         &[
+            "claim is over",
             "grant abc https://mcp.example/token",
             "save",
             "answer 1 SignedIn",
@@ -178,6 +182,7 @@ fn strangers_do_not_end_the_sign_in() {
             "answer 1 Stale",
             "answer 1 Stale",
             "answer 1 Stale",
+            "claim is over",
             "grant abc https://mcp.example/token",
             "answer 1 Stale",
         ],
@@ -223,6 +228,7 @@ fn a_code_that_buys_nothing() {
     check_after(
         vec![good(), Input::Granted(Box::new(Err(no)))],
         &[
+            "claim is over",
             "grant abc https://mcp.example/token",
             &format!("answer 1 Failed({text:?})"),
             &format!("error: {text}"),
@@ -330,7 +336,7 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
         inputs.push(answer);
         let (steps, _) = run(known(), inputs);
         let seen: Vec<_> = steps.iter().map(render).collect();
-        assert_eq!(&seen[4..], ["tell the address", "open /authorize"]);
+        assert_eq!(&seen[4..], ["tell the address", "claim", "open /authorize"]);
     }
     for answer in [
         document(400, r#"{"error":"invalid_client"}"#),
@@ -342,7 +348,7 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
         let (steps, _) = run(known(), inputs);
         let seen: Vec<_> = steps.iter().map(render).collect();
         assert!(seen[4].starts_with("register "), "{seen:?}");
-        assert_eq!(&seen[5..], ["tell the address", "open /authorize"]);
+        assert_eq!(&seen[5..], ["tell the address", "claim", "open /authorize"]);
     }
     let (steps, _) = run(known(), inputs(50_000));
     assert!(matches!(steps.last(), Some(Step::Register(..))), "another port is registered anew");

@@ -1,0 +1,113 @@
+//! Who signs in, when several processes of one person need it at the same time: one of them
+//! leads, and the others look every second whether there are tokens, or whether it is their turn.
+
+use std::time::Duration;
+
+use super::{Access, SIGN_IN_PAUSE, Standing, State};
+use crate::core::event::{Effect, StoreCommand};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::oauth::login::Claim;
+use crate::core::oauth::record::Record;
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// How often a follower looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A process that needs a sign-in, and does not know yet whether it is the one to do it.
+#[derive(Debug)]
+pub(super) struct Claiming {
+    challenge: Option<Challenge>,
+    /// When to ask again; `None` while the store is being asked.
+    look_at: Option<Duration>,
+    /// Where the leader's person is expected.
+    pub(super) url: Option<String>,
+}
+
+impl Claiming {
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.look_at
+    }
+}
+
+impl Access {
+    /// Somebody has to sign in.
+    pub(super) fn sign_in(&mut self, challenge: Option<Challenge>, out: &mut Outbox<'_>) {
+        self.state = State::Claiming(Claiming { challenge, look_at: None, url: None });
+        out.push(Effect::Store(StoreCommand::Lead));
+    }
+
+    /// A follower looks again.
+    pub(super) fn look(&mut self, out: &mut Outbox<'_>) {
+        if let State::Claiming(claiming) = &mut self.state {
+            claiming.look_at = None;
+            out.push(Effect::Store(StoreCommand::Lead));
+        }
+    }
+
+    /// Another process leads.
+    pub(super) fn follow(
+        &mut self,
+        record: Option<Box<Record>>,
+        claim: Option<Claim>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if self.is_newer(record.as_deref()) {
+            self.adopt(record, Standing::SignedIn, now);
+            return;
+        }
+        let State::Claiming(claiming) = &mut self.state else { return };
+        if claiming.url.is_none() {
+            out.detail("another process is signing in; waiting for it");
+        }
+        claiming.url = match claim {
+            Some(Claim::Open(open)) => Some(open.url.into()),
+            _ => Some(String::new()),
+        };
+        claiming.look_at = Some(now.after(LOOK));
+    }
+
+    /// This process leads.
+    pub(super) fn lead(
+        &mut self,
+        record: Option<Box<Record>>,
+        claim: Option<Claim>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let challenge = match &mut self.state {
+            State::Claiming(claiming) => claiming.challenge.take(),
+            // Nobody waits for it any more.
+            _ => return out.push(Effect::Store(StoreCommand::Resign(claim))),
+        };
+        if self.is_newer(record.as_deref()) {
+            out.push(Effect::Store(StoreCommand::Resign(None)));
+            self.adopt(record, Standing::SignedIn, now);
+            return;
+        }
+        if let Some(record) = record {
+            self.current = Some(record);
+        }
+        match claim {
+            Some(Claim::Failed { reason, at })
+                if at <= now.unix && now.unix < at.saturating_add(SIGN_IN_PAUSE.as_secs()) =>
+            {
+                let claim = Claim::Failed { reason: reason.clone(), at };
+                out.push(Effect::Store(StoreCommand::Resign(Some(claim))));
+                self.refuse(SignInFailure::Elsewhere { reason }, now);
+            }
+            Some(Claim::Open(open)) if now.unix < open.expires_at => {
+                self.start_login(challenge, Some(open), now, out);
+            }
+            _ => self.start_login(challenge, None, now, out),
+        }
+    }
+
+    /// Whether a stored record holds tokens that this process does not know.
+    fn is_newer(&self, record: Option<&Record>) -> bool {
+        let own = self.current.as_ref().map_or(0, |own| own.generation);
+        record.is_some_and(|record| record.tokens.is_some() && own < record.generation)
+    }
+}

@@ -1,0 +1,91 @@
+//! What one process tells the others of its sign-in: so that several copies open one browser
+//! window, and so that the sign-in outlives the copy that opened it.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{ExpectRedirect, Resource, Server};
+use crate::core::oauth::discovery::ServerMetadata;
+use crate::core::oauth::record::Registration;
+use crate::core::time::Moment;
+use crate::secret::Secret;
+
+/// What is known of the sign-in to one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// A browser is open, and will come back to this.
+    Open(Box<OpenSignIn>),
+    /// It came to nothing.
+    Failed {
+        /// Why, in words.
+        reason: String,
+        /// When, in seconds since 1970.
+        at: u64,
+    },
+}
+
+/// All that is needed to finish a sign-in whose browser window is already open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSignIn {
+    /// Where the person signs in.
+    pub url: Url,
+    /// When nobody waits for the person any more, in seconds since 1970.
+    pub expires_at: u64,
+    issuer: String,
+    names_issuer: bool,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    resource: Option<String>,
+    scope: Option<String>,
+    client: Registration,
+    state: Secret,
+    verifier: Secret,
+}
+
+impl OpenSignIn {
+    pub(super) fn new(expect: &ExpectRedirect, now: Moment) -> Self {
+        let wait = expect.deadline.saturating_sub(now.uptime);
+        let ExpectRedirect { server, client, state, verifier, url, .. } = expect;
+        Self {
+            url: url.clone(),
+            expires_at: now.unix.saturating_add(wait.as_secs()),
+            issuer: server.metadata.issuer.clone(),
+            names_issuer: server.metadata.authorization_response_iss_parameter_supported,
+            authorization_endpoint: server.authorization_endpoint.clone(),
+            token_endpoint: server.token_endpoint.clone(),
+            resource: server.resource.id.clone(),
+            scope: server.resource.scope.clone(),
+            client: client.clone(),
+            state: state.clone(),
+            verifier: verifier.clone(),
+        }
+    }
+
+    /// The port that the browser will come back to.
+    pub(super) fn port(&self) -> Option<u16> {
+        Url::parse(&self.client.redirect_uri).ok()?.port()
+    }
+
+    pub(super) fn resume(self, now: Moment) -> ExpectRedirect {
+        let wait = std::time::Duration::from_secs(self.expires_at.saturating_sub(now.unix));
+        let metadata = ServerMetadata {
+            authorization_response_iss_parameter_supported: self.names_issuer,
+            ..ServerMetadata::without_document(&self.issuer)
+        };
+        let resource = Resource { id: self.resource, scope: self.scope, documented: true };
+        ExpectRedirect {
+            server: Server {
+                resource,
+                metadata,
+                authorization_endpoint: self.authorization_endpoint,
+                token_endpoint: self.token_endpoint,
+            },
+            client: self.client,
+            state: self.state,
+            verifier: self.verifier,
+            url: self.url,
+            deadline: now.after(wait),
+        }
+    }
+}
