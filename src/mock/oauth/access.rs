@@ -1,0 +1,125 @@
+//! Who may use an MCP endpoint.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+
+use super::{jwt, metadata};
+use crate::mock::keys::same_secret;
+use crate::mock::plan::Auth;
+use crate::mock::state::{Mock, lock};
+
+/// Which of the two endpoints of an organisation is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Endpoint {
+    Http,
+    Sse,
+}
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Another organisation's credential.
+    Foreign,
+    /// The token does not cover what is asked for; the challenge says what would.
+    InsufficientScope(String),
+    NoSuchOrg,
+    /// No credential, or a bad one; with the challenge, unless the release knows none.
+    Unauthorized(Option<String>),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let with = |status: StatusCode, challenge: String| {
+            (status, [(header::WWW_AUTHENTICATE, challenge)], "not authorized\n").into_response()
+        };
+        match self {
+            Self::Foreign => {
+                (StatusCode::FORBIDDEN, "this credential belongs to another organisation\n")
+                    .into_response()
+            }
+            Self::InsufficientScope(challenge) => with(StatusCode::FORBIDDEN, challenge),
+            Self::NoSuchOrg => {
+                (StatusCode::NOT_FOUND, "there is no such organisation\n").into_response()
+            }
+            Self::Unauthorized(Some(challenge)) => with(StatusCode::UNAUTHORIZED, challenge),
+            Self::Unauthorized(None) => {
+                (StatusCode::UNAUTHORIZED, "not authorized\n").into_response()
+            }
+        }
+    }
+}
+
+/// Admits a request to an endpoint of an organisation, or says why not.
+pub(crate) fn admit(
+    mock: &Mock,
+    headers: &HeaderMap,
+    org: &str,
+    endpoint: Endpoint,
+) -> Result<(), Refusal> {
+    if !mock.has_org(org) {
+        return Err(Refusal::NoSuchOrg);
+    }
+    if mock.plan.auth == Auth::None {
+        return Ok(());
+    }
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    if let Some(key) = text("x-api-key") {
+        let known = mock.plan.api_keys.iter().find(|it| same_secret(&it.key, key));
+        return match known {
+            Some(known) if known.org == org => Ok(()),
+            Some(_) => Err(Refusal::Foreign),
+            None => Err(unauthorized(mock, org, endpoint, None)),
+        };
+    }
+    let Some((scheme, token)) = text("authorization").and_then(|it| it.split_once(' ')) else {
+        return Err(unauthorized(mock, org, endpoint, None));
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unauthorized(mock, org, endpoint, None));
+    }
+    check_token(mock, token.trim(), org, endpoint)
+}
+
+fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<(), Refusal> {
+    let now = mock.clock.now().as_secs();
+    let claims = jwt::verify(&mock.keys, token).filter(|it| {
+        it.iss == mock.base_url && now < it.exp && lock(&mock.grants).is_current(&it.jti)
+    });
+    let Some(claims) = claims else {
+        return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+    };
+    // The product binds a token to an organisation: its audience may be either endpoint of it.
+    if claims.org != org {
+        return Err(Refusal::Foreign);
+    }
+    if !metadata::is_known_scope(&claims.scope) {
+        let challenge = challenge(mock, org, endpoint, Some("insufficient_scope"));
+        return Err(Refusal::InsufficientScope(challenge));
+    }
+    Ok(())
+}
+
+fn unauthorized(
+    mock: &Mock,
+    org: &str,
+    endpoint: Endpoint,
+    error: Option<&'static str>,
+) -> Refusal {
+    let known = !mock.plan.old_release;
+    Refusal::Unauthorized(known.then(|| challenge(mock, org, endpoint, error)))
+}
+
+/// RFC 9728 5.1 and RFC 6750 3.
+fn challenge(mock: &Mock, org: &str, endpoint: Endpoint, error: Option<&str>) -> String {
+    let path = match endpoint {
+        Endpoint::Http => format!("/mcp/{org}"),
+        Endpoint::Sse => format!("/mcp/{org}/sse"),
+    };
+    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
+    format!(
+        "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\", \
+         scope=\"{}\"",
+        mock.base_url,
+        metadata::DEFAULT_SCOPE,
+    )
+}
