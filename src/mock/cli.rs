@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+use super::faults::Order;
 use super::gateway::Gateway;
 use super::plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};
 
@@ -28,21 +29,30 @@ struct Arguments {
     /// Address to listen on; anything but loopback exposes the mock to the network
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     bind: IpAddr,
+    /// Origin by which clients know the gateway [default: where it listens]
+    #[arg(long, env = "PUBLIC_MCP_BASE_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// Origin by which browsers know the pages [default: where they listen]
+    #[arg(long, env = "PUBLIC_WEB_BASE_URL", value_name = "URL")]
+    public_web_url: Option<String>,
     /// Slug of an organisation; may be repeated
     #[arg(long = "org", default_values = ["acme", "globex"], value_name = "SLUG")]
     orgs: Vec<String>,
     /// Approve every authorization request without asking
     #[arg(long)]
     auto_approve: bool,
+    /// Deny every authorization request without asking
+    #[arg(long, conflicts_with = "auto_approve")]
+    auto_deny: bool,
     /// Ask for no credentials at all
     #[arg(long)]
     no_auth: bool,
     /// Lifetime of access tokens
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-    access_token_ttl: u64,
+    access_token_lifetime: u64,
     /// Lifetime of refresh tokens
     #[arg(long, default_value_t = 30 * 24 * 3600, value_name = "SECONDS")]
-    refresh_token_ttl: u64,
+    refresh_token_lifetime: u64,
     /// Imitate a release that knows only API keys and client credentials
     #[arg(long)]
     old_release: bool,
@@ -58,6 +68,10 @@ struct Arguments {
         value_name = "SECRET"
     )]
     handoff_secret: Option<HandoffSecret>,
+    /// Let requests go wrong: `NAME[=ARGUMENT][*TIMES]`, as docs/mock-gateway.md lists them; may be
+    /// repeated
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Order>,
     /// End when stdin is closed
     #[arg(long)]
     until_stdin_closes: bool,
@@ -91,7 +105,11 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> io::Result<()> {
     let until_stdin_closes = arguments.until_stdin_closes;
     let orgs = arguments.orgs.clone();
+    let faults = arguments.faults.clone();
     let gateway = Gateway::start(plan(arguments))?;
+    for Order { fault, times } in faults {
+        gateway.inject(fault, times);
+    }
     writeln!(
         io::stderr().lock(),
         "MOCK GATEWAY, NO SECURITY: for tests on this machine only. Never expose it, and never \
@@ -114,9 +132,15 @@ fn plan(arguments: Arguments) -> Plan {
         machine_clients: arguments.orgs.iter().map(|org| MachineClient::mock(org)).collect(),
         organisations: arguments.orgs,
         auth: if arguments.no_auth { Auth::None } else { Auth::Required },
-        consent: if arguments.auto_approve { Consent::Approve } else { Consent::Ask },
-        access_token_lifetime: Duration::from_secs(arguments.access_token_ttl),
-        refresh_token_lifetime: Duration::from_secs(arguments.refresh_token_ttl),
+        consent: match (arguments.auto_approve, arguments.auto_deny) {
+            (true, _) => Consent::Approve,
+            (_, true) => Consent::Deny,
+            _ => Consent::Ask,
+        },
+        public_gateway_url: arguments.public_url,
+        public_web_url: arguments.public_web_url,
+        access_token_lifetime: Duration::from_secs(arguments.access_token_lifetime),
+        refresh_token_lifetime: Duration::from_secs(arguments.refresh_token_lifetime),
         answers: match arguments.http_answers {
             HttpAnswers::Json => Answers::Json,
             HttpAnswers::Sse => Answers::Sse,
@@ -138,6 +162,8 @@ fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
         "sse": by_org(&|org| gateway.sse_url(org)),
         "http": by_org(&|org| gateway.http_url(org)),
         "api_keys": by_org(&|org| gateway.api_key(org).unwrap_or_default().to_owned()),
+        "client_ids": by_org(&|org| MachineClient::mock(org).client_id),
+        "client_secrets": by_org(&|org| MachineClient::mock(org).client_secret),
     })
 }
 

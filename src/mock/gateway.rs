@@ -10,6 +10,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use url::Url;
 
 use super::fault::Fault;
 use super::log::LoggedRequest;
@@ -34,6 +35,8 @@ impl Gateway {
         check(&plan)?;
         let (gateway_listener, base_url) = bind(plan.gateway_address)?;
         let (web_listener, web_url) = bind(plan.web_address)?;
+        let base_url = plan.public_gateway_url.clone().unwrap_or(base_url);
+        let web_url = plan.public_web_url.clone().unwrap_or(web_url);
         let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
         let gateway = oauth::routes(&mock)
             .merge(mcp::routes())
@@ -204,8 +207,17 @@ fn check(plan: &Plan) -> io::Result<()> {
     let is_slug = |org: &String| {
         !org.is_empty() && org.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
     };
-    match plan.organisations.iter().find(|org| !is_slug(org)) {
-        Some(org) => invalid(format!("`{org}` is not the slug of an organisation")),
+    if let Some(org) = plan.organisations.iter().find(|org| !is_slug(org)) {
+        return invalid(format!("`{org}` is not the slug of an organisation"));
+    }
+    let is_origin = |it: &&String| {
+        Url::parse(it).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == **it
+        })
+    };
+    let mut public = plan.public_gateway_url.iter().chain(&plan.public_web_url);
+    match public.find(|it| !is_origin(it)) {
+        Some(url) => invalid(format!("`{url}` is not an origin such as https://mcp.example.com")),
         None => Ok(()),
     }
 }

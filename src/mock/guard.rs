@@ -56,13 +56,13 @@ fn refusal(mock: &Mock, parts: &Parts) -> Option<&'static str> {
         return Some("this host name is not served here\n");
     }
     let origin = parts.headers.get(header::ORIGIN)?;
+    let sites = [&mock.base_url, &mock.web_url];
     let own = |it: &str| {
-        it.strip_prefix("http://").is_some_and(|authority| {
-            is_own_host(mock, authority)
-                && [&mock.base_url, &mock.web_url]
-                    .iter()
-                    .any(|own| port(own).is_some() && port(own) == port(authority))
-        })
+        sites.iter().any(|own| *own == it)
+            || it.strip_prefix("http://").is_some_and(|authority| {
+                is_own_host(mock, authority)
+                    && sites.iter().any(|own| port(own).is_some() && port(own) == port(authority))
+            })
     };
     if origin.to_str().is_ok_and(own) {
         None
@@ -72,6 +72,10 @@ fn refusal(mock: &Mock, parts: &Parts) -> Option<&'static str> {
 }
 
 fn is_own_host(mock: &Mock, authority: &str) -> bool {
+    let public = [&mock.base_url, &mock.web_url];
+    if public.iter().any(|it| it.split("://").nth(1) == Some(authority)) {
+        return true;
+    }
     let host = match authority.rsplit_once(':') {
         Some((host, digits)) if digits.bytes().all(|it| it.is_ascii_digit()) => host,
         _ => authority,
@@ -81,7 +85,11 @@ fn is_own_host(mock: &Mock, authority: &str) -> bool {
     }
     let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
     let bound = [mock.plan.gateway_address.ip(), mock.plan.web_address.ip()];
-    literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || bound.contains(&ip))
+    // Who listens on every address has all of this machine's, which are not asked for here: only
+    // names can be made to point elsewhere, addresses cannot.
+    literal
+        .parse::<IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback() || bound.iter().any(|it| *it == ip || it.is_unspecified()))
 }
 
 fn port(authority: &str) -> Option<&str> {

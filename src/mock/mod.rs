@@ -10,6 +10,7 @@
 mod cli;
 mod clock;
 mod fault;
+mod faults;
 mod gateway;
 mod guard;
 mod keys;

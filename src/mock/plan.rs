@@ -19,6 +19,11 @@ pub struct Plan {
     pub gateway_address: SocketAddr,
     /// Where sign-in and consent pages listen.
     pub web_address: SocketAddr,
+    /// The origin by which clients know the gateway, without a slash at the end; none = where it
+    /// listens. It is the issuer, as `PUBLIC_MCP_BASE_URL` is the product's.
+    pub public_gateway_url: Option<String>,
+    /// The origin by which browsers know the pages; none = where they listen.
+    pub public_web_url: Option<String>,
     /// The slugs of the organisations. At least one.
     pub organisations: Vec<String>,
     /// The API keys in force.
@@ -53,6 +58,8 @@ impl Default for Plan {
         Self {
             gateway_address: any_port,
             web_address: any_port,
+            public_gateway_url: None,
+            public_web_url: None,
             organisations: organisations.map(str::to_owned).to_vec(),
             api_keys: organisations.map(ApiKey::mock).to_vec(),
             machine_clients: organisations.map(MachineClient::mock).to_vec(),

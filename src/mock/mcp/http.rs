@@ -9,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::jsonrpc::{Incoming, Message, RpcError, parse};
-use super::methods::{Caller, handle, logged};
+use super::methods::{Caller, deliver, handle, logged, ordered};
 use super::session::{Revision, Session};
 use super::tools;
 use crate::mock::fault::Fault;
 use crate::mock::log::Note;
-use crate::mock::oauth::{Endpoint, admit};
+use crate::mock::oauth::{self, Endpoint, admit, require};
 use crate::mock::plan::Answers;
 use crate::mock::state::{Mock, lock};
 
@@ -28,20 +28,13 @@ pub(crate) async fn receive(
 ) -> Response {
     let incoming = parse(&body);
     note.add(|entry| {
-        entry.messages = match &incoming {
-            Ok(Incoming::One(message)) => vec![logged(message)],
-            Ok(Incoming::Batch(messages)) => messages.iter().map(logged).collect(),
-            Err(_) => Vec::new(),
-        };
+        entry.messages = messages(&incoming).iter().map(logged).collect();
     });
-    if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Http) {
+    if let Err(refusal) = admit_messages(&mock, &headers, &org, Endpoint::Http, &incoming) {
         return refusal.into_response();
     }
-    if let Some(status) = mock.faults.take(|fault| match fault {
-        Fault::PostStatus(status) => StatusCode::from_u16(*status).ok(),
-        _ => None,
-    }) {
-        return status.into_response();
+    if let Some(response) = ordered(&mock) {
+        return response;
     }
     if !(accepts(&headers, JSON) && accepts(&headers, EVENT_STREAM)) {
         let message = "expected `Accept` to list application/json and text/event-stream";
@@ -126,6 +119,23 @@ pub(crate) async fn end(
     }
 }
 
+/// Admits messages: the request as such, and what they are about to do.
+pub(crate) fn admit_messages(
+    mock: &Mock,
+    headers: &HeaderMap,
+    org: &str,
+    endpoint: Endpoint,
+    incoming: &Result<Incoming, RpcError>,
+) -> Result<(), oauth::Refusal> {
+    let access = admit(mock, headers, org, endpoint)?;
+    let connectors = messages(incoming).iter().filter_map(tools::connector);
+    require(mock, &access, org, endpoint, connectors)
+}
+
+fn messages(incoming: &Result<Incoming, RpcError>) -> &[Message] {
+    incoming.as_ref().map_or(&[], Incoming::messages)
+}
+
 /// The fault of the next stream.
 pub(crate) fn sse_fault(mock: &Mock) -> Option<StatusCode> {
     mock.faults.take(|fault| match fault {
@@ -149,8 +159,9 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
         let (outlet, response) = mock.streams.start(mock.plan.heartbeat, || {});
         let caller = Caller { mock, session, outlet: Some(outlet.clone()) };
         tokio::spawn(async move {
+            let calls_tool = tools::connector(&message).is_some();
             if let Some(answer) = handle(&caller, message).await {
-                outlet.message(&answer);
+                deliver(&caller.mock, &outlet, &answer, calls_tool);
             }
         });
         return response;
@@ -190,8 +201,13 @@ async fn batch(mock: Arc<Mock>, session: Arc<Session>, messages: Vec<Message>) -
 
 /// The session that a request names. An unknown one is 404: the client has to begin anew.
 fn session(mock: &Mock, headers: &HeaderMap, org: &str) -> Result<Option<Arc<Session>>, Refusal> {
-    let Some(id) = headers.get(SESSION_ID) else { return Ok(None) };
-    match id.to_str().ok().and_then(|id| mock.sessions.find(id, org)) {
+    let Some(id) = headers.get(SESSION_ID).map(|it| it.to_str().unwrap_or_default()) else {
+        return Ok(None);
+    };
+    if mock.faults.strikes(&Fault::SessionLost) {
+        mock.sessions.end(id);
+    }
+    match mock.sessions.find(id, org) {
         Some(session) => Ok(Some(session)),
         None => Err(Refusal(StatusCode::NOT_FOUND, "there is no such session")),
     }

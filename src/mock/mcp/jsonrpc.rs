@@ -31,6 +31,16 @@ pub(crate) enum Incoming {
     One(Message),
 }
 
+impl Incoming {
+    /// The messages, however many there are.
+    pub(crate) fn messages(&self) -> &[Message] {
+        match self {
+            Self::Batch(messages) => messages,
+            Self::One(message) => std::slice::from_ref(message),
+        }
+    }
+}
+
 /// An error to answer with.
 #[derive(Debug)]
 pub(crate) struct RpcError {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -11,6 +13,7 @@ use super::jsonrpc::{self, Message, RpcError};
 use super::session::{Revision, Session};
 use super::stream::Outlet;
 use super::tools;
+use crate::mock::fault::Fault;
 use crate::mock::log::LoggedMessage;
 use crate::mock::state::{Mock, lock};
 
@@ -47,6 +50,23 @@ pub(crate) async fn handle(caller: &Caller, message: Message) -> Option<String> 
             None
         }
     }
+}
+
+/// Sends an answer on a stream.
+pub(crate) fn deliver(mock: &Mock, outlet: &Outlet, answer: &str, calls_tool: bool) {
+    if calls_tool && mock.faults.strikes(&Fault::AnswerTwice) {
+        outlet.message(answer);
+    }
+    outlet.message(answer);
+}
+
+/// What a test has ordered instead of handling a POST.
+pub(crate) fn ordered(mock: &Mock) -> Option<Response> {
+    mock.faults.take(|fault| match fault {
+        Fault::PostRedirect(to) => Some(Redirect::temporary(to).into_response()),
+        Fault::PostStatus(status) => Some(StatusCode::from_u16(*status).ok()?.into_response()),
+        _ => None,
+    })
 }
 
 /// What the log shows of a message.

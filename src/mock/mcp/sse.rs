@@ -8,8 +8,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 
+use super::http::admit_messages;
 use super::jsonrpc::{Incoming, parse};
-use super::methods::{Caller, handle, logged};
+use super::methods::{Caller, deliver, handle, logged, ordered};
+use super::tools;
 use crate::mock::fault::Fault;
 use crate::mock::log::Note;
 use crate::mock::oauth::{Endpoint, Form, admit};
@@ -32,7 +34,12 @@ pub(crate) async fn open(
     let closing = (Arc::clone(&mock), id.clone());
     let (outlet, response) =
         mock.streams.start(mock.plan.heartbeat, move || closing.0.sessions.end(&closing.1));
-    outlet.event("endpoint", &format!("/mcp/{org}/messages?sessionId={id}"));
+    let endpoint = mock.faults.take(|fault| match fault {
+        Fault::EndpointEvent(data) => Some(data.clone()),
+        _ => None,
+    });
+    let endpoint = endpoint.unwrap_or_else(|| format!("/mcp/{org}/messages?sessionId={id}"));
+    outlet.event("endpoint", &endpoint);
     *lock(&session.stream) = Some(outlet);
     response
 }
@@ -50,17 +57,18 @@ pub(crate) async fn receive(
     if let Ok(Incoming::One(message)) = &incoming {
         note.add(|entry| entry.messages = vec![logged(message)]);
     }
-    if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Sse) {
+    if let Err(refusal) = admit_messages(&mock, &headers, &org, Endpoint::Sse, &incoming) {
         return refusal.into_response();
     }
-    if let Some(status) = mock.faults.take(|fault| match fault {
-        Fault::PostStatus(status) => StatusCode::from_u16(*status).ok(),
-        _ => None,
-    }) {
-        return status.into_response();
+    if let Some(response) = ordered(&mock) {
+        return response;
     }
     let form = Form::parse(query.unwrap_or_default().as_bytes());
-    let session = form.get("sessionId").and_then(|id| mock.sessions.find(id, &org));
+    let id = form.get("sessionId").unwrap_or_default();
+    if mock.faults.strikes(&Fault::SessionLost) {
+        mock.sessions.end(id);
+    }
+    let session = mock.sessions.find(id, &org);
     let Some(session) = session else {
         return (StatusCode::NOT_FOUND, "there is no such session\n").into_response();
     };
@@ -73,12 +81,18 @@ pub(crate) async fn receive(
     };
     let outlet = lock(&session.stream).clone();
     let caller = Caller { mock, session, outlet };
-    tokio::spawn(async move {
+    let calls_tool = tools::connector(&message).is_some();
+    let early = calls_tool && caller.mock.faults.strikes(&Fault::AnswerBefore202);
+    let work = tokio::spawn(async move {
         if let Some(answer) = handle(&caller, message).await
             && let Some(outlet) = &caller.outlet
         {
-            outlet.message(&answer);
+            deliver(&caller.mock, outlet, &answer, calls_tool);
         }
     });
+    if early {
+        // A panic in it has been printed already.
+        work.await.ok();
+    }
     (StatusCode::ACCEPTED, "Accepted").into_response()
 }

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::jsonrpc::{RpcError, notification};
+use super::jsonrpc::{Message, RpcError, notification};
 use super::methods::{Caller, arguments};
 use super::sql;
+use crate::mock::fault::Fault;
 use crate::mock::state::lock;
 
 /// The answer to `tools/list`.
@@ -49,6 +50,19 @@ pub(crate) fn needs_stream(params: Option<&RawValue>) -> bool {
     arguments::<Call>(params).is_ok_and(|call| matches!(call.name.as_str(), "ask" | "progress"))
 }
 
+/// The connector of the tool that a message calls, if it calls one.
+pub(crate) fn connector(message: &Message) -> Option<&'static str> {
+    let Message::Request { method, params, .. } = message else { return None };
+    if method != "tools/call" {
+        return None;
+    }
+    let call: Call = arguments(params.as_deref()).ok()?;
+    match call.name.as_str() {
+        "query_postgres_orders" => Some("postgres"),
+        name => NAMES.contains(&name).then_some("demo"),
+    }
+}
+
 /// Answers `tools/call`.
 pub(crate) async fn call(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcError> {
     let call: Call = arguments(params)?;
@@ -57,14 +71,19 @@ pub(crate) async fn call(caller: &Caller, params: Option<&RawValue>) -> Result<S
     }
     *lock(&caller.mock.calls).entry(call.name.clone()).or_default() += 1;
     let given = call.arguments.as_deref();
-    match call.name.as_str() {
+    let result = match call.name.as_str() {
         "query_postgres_orders" => query(given),
         "echo" => echo(given),
         "slow" => slow(given).await,
         "progress" => progress(caller, given, call.meta.as_ref()),
         "ask" => ask(caller, given).await,
         _ => Ok(announce(caller)),
+    };
+    if caller.mock.faults.strikes(&Fault::AnswerLost) {
+        // Only a cancellation ends this, or the end of the gateway.
+        std::future::pending::<()>().await;
     }
+    result
 }
 
 #[derive(Deserialize)]

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::grants::{Grant, is_pkce_text};
 use super::{Form, metadata, no_store};
+use crate::mock::fault::Fault;
 use crate::mock::plan::Consent;
 use crate::mock::state::{Mock, lock};
 use crate::mock::web::{Decision, Handoff, seal, unseal};
@@ -167,10 +168,27 @@ fn back(
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return problem_page(mock, "The redirect URI is not a URL.");
     };
+    let other_error = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeError(error) => Some(error.clone()),
+        _ => None,
+    });
+    let other_state = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeState(state) => Some(state.clone()),
+        _ => None,
+    });
+    let other_iss = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeIss(iss) => Some(iss.clone()),
+        _ => None,
+    });
+    match other_error {
+        Some(error) => url.query_pairs_mut().append_pair("error", &error),
+        None => url.query_pairs_mut().extend_pairs(parameters),
+    };
+    let state = other_state.unwrap_or_else(|| state.map(str::to_owned));
+    let iss = other_iss.unwrap_or_else(|| Some(mock.base_url.clone()));
     url.query_pairs_mut()
-        .extend_pairs(parameters)
         .extend_pairs(state.map(|state| ("state", state)))
-        .append_pair("iss", &mock.base_url);
+        .extend_pairs(iss.map(|iss| ("iss", iss)));
     see_other(url.as_str())
 }
 

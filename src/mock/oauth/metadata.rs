@@ -8,11 +8,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::jwt::KEY_ID;
+use crate::mock::fault::Fault;
 use crate::mock::state::Mock;
 
 /// The metadata of the gateway as a whole.
-pub(crate) async fn root_resource(State(mock): State<Arc<Mock>>) -> Json<Value> {
-    Json(document(&mock, &mock.base_url))
+pub(crate) async fn root_resource(
+    State(mock): State<Arc<Mock>>,
+) -> Result<Json<Value>, StatusCode> {
+    document(&mock, &mock.base_url)
 }
 
 /// The metadata of one endpoint: its path is inserted after the well-known part (RFC 9728 3.1).
@@ -22,15 +25,21 @@ pub(crate) async fn resource(
 ) -> Result<Json<Value>, StatusCode> {
     let url = format!("{}/{path}", mock.base_url);
     match org_of_resource(&mock, &url) {
-        Some(_) => Ok(Json(document(&mock, &url))),
+        Some(_) => document(&mock, &url),
         None => Err(StatusCode::NOT_FOUND),
     }
 }
 
 /// The metadata of the authorization server.
-pub(crate) async fn server(State(mock): State<Arc<Mock>>) -> Json<Value> {
+pub(crate) async fn server(State(mock): State<Arc<Mock>>) -> Result<Json<Value>, StatusCode> {
+    if let Some(status) = mock.faults.take(|fault| match fault {
+        Fault::ServerMetadataStatus(status) => StatusCode::from_u16(*status).ok(),
+        _ => None,
+    }) {
+        return Err(status);
+    }
     let base = &mock.base_url;
-    Json(json!({
+    let mut document = json!({
         "issuer": base,
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/oauth/token"),
@@ -46,7 +55,12 @@ pub(crate) async fn server(State(mock): State<Arc<Mock>>) -> Json<Value> {
         "revocation_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": [DEFAULT_SCOPE],
         "authorization_response_iss_parameter_supported": true,
-    }))
+    });
+    mock.faults.replace(&mut document, |fault| match fault {
+        Fault::ServerMetadata(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
+    Ok(Json(document))
 }
 
 /// The key that verifies access tokens.
@@ -81,12 +95,23 @@ pub(crate) fn is_known_scope(scope: &str) -> bool {
 /// All connectors.
 pub(crate) const DEFAULT_SCOPE: &str = "mcp:call";
 
-fn document(mock: &Mock, resource: &str) -> Value {
-    json!({
+fn document(mock: &Mock, resource: &str) -> Result<Json<Value>, StatusCode> {
+    if let Some(status) = mock.faults.take(|fault| match fault {
+        Fault::ResourceMetadataStatus(status) => StatusCode::from_u16(*status).ok(),
+        _ => None,
+    }) {
+        return Err(status);
+    }
+    let mut document = json!({
         "resource": resource,
         "authorization_servers": [mock.base_url],
         "scopes_supported": [DEFAULT_SCOPE],
         "bearer_methods_supported": ["header"],
         "resource_name": "ApexMCP mock gateway",
-    })
+    });
+    mock.faults.replace(&mut document, |fault| match fault {
+        Fault::ResourceMetadata(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
+    Ok(Json(document))
 }

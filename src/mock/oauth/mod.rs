@@ -10,14 +10,16 @@ mod register;
 mod revoke;
 mod token;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{StatusCode, header};
-use std::sync::Arc;
 
-pub(crate) use access::{Endpoint, admit};
+pub(crate) use access::{Endpoint, Refusal, admit, require};
 pub(crate) use authorize::AuthorizationRequest;
 pub(crate) use form::Form;
 pub(crate) use grants::Grants;
@@ -51,17 +53,24 @@ pub(crate) fn routes(mock: &Mock) -> Router<Arc<Mock>> {
 #[derive(Debug)]
 pub(crate) struct OAuthError {
     pub(crate) status: StatusCode,
-    pub(crate) error: &'static str,
+    pub(crate) error: Cow<'static, str>,
     pub(crate) description: &'static str,
 }
 
 impl OAuthError {
     pub(crate) fn bad_request(error: &'static str, description: &'static str) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, description }
+        Self { status: StatusCode::BAD_REQUEST, error: error.into(), description }
+    }
+
+    /// The error that a test has ordered.
+    pub(crate) fn ordered(error: String) -> Self {
+        let client = error == "invalid_client";
+        let status = if client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        Self { status, error: error.into(), description: "a test has ordered this error" }
     }
 
     pub(crate) fn invalid_client(description: &'static str) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description }
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client".into(), description }
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{OAuthError, metadata, no_store};
+use crate::mock::fault::Fault;
 use crate::mock::state::{Mock, lock};
 
 /// A registered client.
@@ -39,6 +40,12 @@ pub(crate) async fn register(
     State(mock): State<Arc<Mock>>,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
+    if let Some(status) = mock.faults.take(|fault| match fault {
+        Fault::RegisterStatus(status) => StatusCode::from_u16(*status).ok(),
+        _ => None,
+    }) {
+        return Ok(status.into_response());
+    }
     let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| {
         OAuthError::bad_request(
             "invalid_client_metadata",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,18 +37,31 @@ pub(crate) async fn token(
             entry.credential = Credential::ClientSecret;
         }
     });
-    if let Some(status) = mock.faults.take(|fault| match fault {
-        Fault::TokenStatus(status) => Some(*status),
-        _ => None,
-    }) {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return Ok((status, no_store()).into_response());
+    if let Some(ordered) = ordered(&mock) {
+        return ordered;
     }
-    let answer = grant(&mock, &headers, &form)?;
-    if mock.faults.take(|fault| (*fault == Fault::TokenResetAfterRotate).then_some(())).is_some() {
+    let mut answer = grant(&mock, &headers, &form)?;
+    mock.faults.replace(&mut answer, |fault| match fault {
+        Fault::TokenMember(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
+    if mock.faults.strikes(&Fault::TokenResetAfterRotate) {
         scissors.cut();
     }
     Ok((no_store(), Json(answer)).into_response())
+}
+
+/// The answer that a test has ordered instead of a grant.
+fn ordered(mock: &Mock) -> Option<Result<Response, OAuthError>> {
+    mock.faults.take(|fault| match fault {
+        Fault::TokenStatus(status) => {
+            let status = StatusCode::from_u16(*status).ok()?;
+            Some(Ok((status, no_store()).into_response()))
+        }
+        Fault::TokenError(error) => Some(Err(OAuthError::ordered(error.clone()))),
+        Fault::TokenHtml => Some(Ok(Html("<h1>Please log in</h1>").into_response())),
+        _ => None,
+    })
 }
 
 fn grant(mock: &Mock, headers: &HeaderMap, form: &Form) -> Result<Value, OAuthError> {

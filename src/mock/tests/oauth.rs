@@ -320,3 +320,62 @@ fn a_denying_gateway_says_so() {
     assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&location, "code"), None);
 }
+
+#[test]
+fn a_token_covers_the_connectors_of_its_scope() {
+    let gateway = approving();
+    let MachineClient { client_id, client_secret, .. } = MachineClient::mock("acme");
+    let status = |scope: &str, tool: &str| {
+        let pairs = [
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id.as_str()),
+            ("client_secret", &client_secret),
+            ("scope", scope),
+        ];
+        let bearer = text(&token(&gateway, &pairs).json(), "access_token");
+        let message = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"sql":"select * from orders","text":"x"}}}}}}"#
+        );
+        let answer = post(&gateway.http_url("acme")).bearer(&bearer).rpc(&message).send();
+        (answer.status, answer.header("www-authenticate").map(str::to_owned))
+    };
+    let orders = "query_postgres_orders";
+    assert_eq!(status("mcp:call", orders), (200, None));
+    assert_eq!(status("mcp:call:crm mcp:call:postgres", orders), (200, None));
+    assert_eq!(status("mcp:call:demo", "echo"), (200, None));
+    let metadata = format!("{}/.well-known/oauth-protected-resource/mcp/acme", gateway.base_url());
+    let challenge = format!(
+        "Bearer error=\"insufficient_scope\", resource_metadata=\"{metadata}\", \
+         scope=\"mcp:call:postgres\""
+    );
+    let ran = gateway.calls(orders);
+    assert_eq!(status("mcp:call:demo", orders), (403, Some(challenge)));
+    assert_eq!(gateway.calls(orders), ran);
+}
+
+/// RFC 7515 appendix A.4, with what a client can fetch and nothing else.
+#[test]
+fn access_tokens_are_signed_with_the_published_key() {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let gateway = approving();
+    let access_token = login(&gateway).access_token;
+    let base = gateway.base_url();
+    let metadata = get(&format!("{base}/.well-known/oauth-authorization-server")).send().json();
+    let key = get(metadata["jwks_uri"].as_str().unwrap()).send().json()["keys"][0].clone();
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let (signed, signature) = access_token.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let public = decode(key["x"].as_str().unwrap());
+    ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public)
+        .verify(signed.as_bytes(), &decode(signature))
+        .unwrap();
+    let json = |part: &str| serde_json::from_slice::<serde_json::Value>(&decode(part)).unwrap();
+    let (header, claims) = (json(header), json(claims));
+    assert_eq!((&header["alg"], &header["kid"]), (&key["alg"], &key["kid"]));
+    assert_eq!((&claims["iss"], &claims["org"]), (&base.into(), &"acme".into()));
+    assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+    // Another signature is nobody's.
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let forged = format!("{signed}.{other}{}", &signature[1..]);
+    assert_eq!(ping(&gateway.http_url("acme"), &forged).status, 401);
+}

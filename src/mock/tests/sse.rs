@@ -2,7 +2,7 @@
 
 use super::client::{Answer, Stream, get, post, request};
 use super::login::{approving, login};
-use crate::mock::{Gateway, Plan};
+use crate::mock::{Fault, Gateway, Plan};
 
 /// A client with its stream open.
 struct Client {
@@ -152,4 +152,30 @@ fn the_stream_takes_no_posts() {
     let client = Client::open();
     let post = request("POST", &client.gateway.sse_url("acme")).header("X-API-Key", &client.key);
     assert_eq!(post.send().status, 405);
+}
+
+#[test]
+fn answers_can_come_twice_or_never() {
+    let mut client = Client::open();
+    client.gateway.inject(Fault::AnswerLost, 1);
+    client.call(1, "echo", r#"{"text":"lost"}"#);
+    client.gateway.inject(Fault::AnswerTwice, 1);
+    client.call(2, "echo", r#"{"text":"twice"}"#);
+    client.gateway.inject(Fault::AnswerBefore202, 1);
+    client.call(3, "echo", r#"{"text":"early"}"#);
+    let ids: Vec<_> = (0..3).map(|_| client.stream.message()["id"].clone()).collect();
+    assert_eq!(ids, [2, 2, 3]);
+    assert_eq!(client.gateway.calls("echo"), 3);
+}
+
+#[test]
+fn sessions_get_lost_and_endpoints_lie() {
+    let client = Client::open();
+    client.gateway.inject(Fault::SessionLost, 1);
+    assert_eq!(client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).status, 404);
+    assert_eq!(client.send(r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#).status, 404);
+    client.gateway.inject(Fault::EndpointEvent("http://evil.example/".into()), 1);
+    let url = client.gateway.sse_url("acme");
+    let mut stream = get(&url).header("X-API-Key", &client.key).open().unwrap();
+    assert_eq!(stream.event().unwrap().1, "http://evil.example/");
 }
