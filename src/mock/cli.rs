@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            writeln!(io::stderr().lock(), "error: {error}").ok();
+            writeln!(io::stderr().lock(), "error: cannot start: {error}").ok();
             ExitCode::FAILURE
         }
     }

@@ -26,10 +26,16 @@ pub enum Fault {
     AuthorizeIss(Option<String>),
     /// The `state` of the authorization response: another one, or none at all.
     AuthorizeState(Option<String>),
+    /// The browser does not keep the cookie of a sign-in, as between hosts without a parent in
+    /// common: the consent page asks again.
+    CookieLost,
     /// HTTP+SSE: the data of the `endpoint` event.
     EndpointEvent(String),
     /// 403 without a challenge, as the allow-list of addresses gives it.
     Forbidden,
+    /// The decision of the consent page does not pass the gateway, as where the secrets of gateway
+    /// and web differ.
+    HandoffInvalid,
     /// 403 with a challenge that asks for this scope (RFC 6750 3.1).
     InsufficientScope(String),
     /// Delays a request of any kind to the gateway.

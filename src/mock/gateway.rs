@@ -186,7 +186,8 @@ fn serve(
 }
 
 fn bind(address: SocketAddr) -> io::Result<(TcpListener, String)> {
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
     listener.set_nonblocking(true)?;
     let mut named = listener.local_addr()?;
     // Nobody can connect to the unspecified address: name the one that always works.

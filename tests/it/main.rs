@@ -12,6 +12,7 @@
 
 mod conversation;
 mod endings;
+mod mock;
 mod secrets;
 mod support;
 mod tidy;

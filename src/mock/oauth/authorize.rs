@@ -67,6 +67,7 @@ pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): Raw
     let decision = form
         .get("decision")
         .and_then(|sealed| unseal::<Decision>(mock.keys.handoff(), sealed))
+        .filter(|_| !mock.faults.strikes(&Fault::HandoffInvalid))
         .filter(|decision| now.as_secs() < decision.handoff.expires);
     let Some(Decision { handoff, user, approved }) = decision else {
         return problem_page(&mock, "The hand-off is invalid or has expired.");

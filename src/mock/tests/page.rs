@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::client::{Answer, get, post};
 use super::login::{REDIRECT_URI, authorization_url, exchange, parameter, register};
-use crate::mock::{Gateway, Plan};
+use crate::mock::{Fault, Gateway, Plan};
 
 /// A browser in front of the consent page.
 struct Browser {
@@ -151,4 +151,22 @@ fn one_can_sign_in_as_somebody_else() {
         .send();
     assert_eq!(answer.status, 303);
     assert!(browser.decide("approve").body.contains("action=\"/signin\""));
+}
+
+#[test]
+fn secrets_can_differ_and_cookies_get_lost() {
+    let browser = Browser::at_consent();
+    browser.gateway.inject(Fault::HandoffInvalid, 1);
+    let back = browser.decide("approve").location();
+    let page = get(back.as_str()).send();
+    assert_eq!(page.status, 400);
+    assert!(page.body.contains("hand-off is invalid"), "{}", page.body);
+    browser.gateway.inject(Fault::CookieLost, 1);
+    let sign_in = || {
+        let form = [("user", "ada"), ("handoff", browser.handoff.as_str())];
+        post(&format!("{}/signin", browser.gateway.web_url())).form(&form).send()
+    };
+    let (lost, kept) = (sign_in(), sign_in());
+    assert_eq!((lost.status, lost.header("set-cookie")), (303, None));
+    assert!(kept.header("set-cookie").is_some());
 }

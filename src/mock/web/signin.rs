@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use minijinja::context;
 
 use super::consent;
+use crate::mock::fault::Fault;
 use crate::mock::oauth::Form;
 use crate::mock::state::{Mock, lock};
 
@@ -56,11 +57,14 @@ pub(crate) async fn sign_in(State(mock): State<Arc<Mock>>, body: Bytes) -> Respo
     let Some(user) = user else {
         return page(&mock, handoff, Some("Please give a name of at most 64 characters."));
     };
+    if mock.faults.strikes(&Fault::CookieLost) {
+        return see_consent(handoff).into_response();
+    }
     let secret = mock.issue("web_");
     let browser = Browser { user: user.to_owned(), csrf: mock.keys.random() };
     mock.browsers.add(secret.clone(), browser);
     let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax");
-    back_to_consent(handoff, cookie)
+    ([(header::SET_COOKIE, cookie)], see_consent(handoff)).into_response()
 }
 
 /// `POST /signout`: somebody else wants to decide.
@@ -72,15 +76,15 @@ pub(crate) async fn sign_out(
     let form = Form::parse(&body);
     mock.browsers.remove(&headers);
     let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
-    back_to_consent(form.get("handoff").unwrap_or_default(), cookie)
+    let handoff = form.get("handoff").unwrap_or_default();
+    ([(header::SET_COOKIE, cookie)], see_consent(handoff)).into_response()
 }
 
-fn back_to_consent(handoff: &str, cookie: String) -> Response {
+fn see_consent(handoff: &str) -> (StatusCode, [(header::HeaderName, String); 1]) {
     // A forged hand-off could carry anything: encode it before it becomes part of a header.
     let handoff: String = url::form_urlencoded::byte_serialize(handoff.as_bytes()).collect();
     let location = format!("{}?handoff={handoff}", consent::PATH);
-    (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, location)])
-        .into_response()
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)])
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
