@@ -12,6 +12,7 @@
 
 mod conversation;
 mod endings;
+mod faults;
 mod mock;
 mod secrets;
 mod support;
