@@ -1,216 +1,224 @@
-//! Starting and stopping, and what a test may ask or change meanwhile.
+//! Starting, steering and stopping a gateway.
 
 use std::io;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State as Shared};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use tokio::net::TcpListener;
+use axum::middleware::from_fn_with_state;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use url::Url;
 
+use super::fault::Fault;
+use super::log::LoggedRequest;
 use super::plan::Plan;
-use super::state::{LoggedRequest, State};
-use super::{oauth, sse, streamable, web};
+use super::state::{Mock, lock};
+use super::wire::{Door, Scissors};
+use super::{guard, mcp, oauth, web};
 
-/// A running mock gateway; dropping it stops it and closes every connection.
+/// A running mock gateway. Stops when dropped, with all its connections.
 #[derive(Debug)]
 pub struct Gateway {
-    state: Arc<State>,
+    mock: Arc<Mock>,
+    /// Dropping it ends the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Gateway {
-    /// Starts a gateway; both its ports are bound when this returns.
+    /// Binds both listeners and serves them on a thread of its own; both accept connections when
+    /// this returns. May be called from anywhere, also inside an asynchronous runtime.
     pub fn start(plan: Plan) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (gateway, web) = runtime.block_on(async {
-            Ok::<_, io::Error>((
-                TcpListener::bind((plan.bind, plan.port)).await?,
-                TcpListener::bind((plan.bind, plan.web_port)).await?,
-            ))
-        })?;
-        let base = format!("http://{}", gateway.local_addr()?);
-        let web_base = format!("http://{}", web.local_addr()?);
-        let state = Arc::new(State::new(plan, base, web_base));
+        check(&plan)?;
+        let (gateway_listener, base_url) = bind(plan.gateway_address)?;
+        let (web_listener, web_url) = bind(plan.web_address)?;
+        let base_url = plan.public_gateway_url.clone().unwrap_or(base_url);
+        let web_url = plan.public_web_url.clone().unwrap_or(web_url);
+        let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
+        let gateway = oauth::routes(&mock)
+            .merge(mcp::routes())
+            .layer(from_fn_with_state(Arc::clone(&mock), guard::gateway))
+            .with_state(Arc::clone(&mock));
+        let web = web::routes()
+            .layer(from_fn_with_state(Arc::clone(&mock), guard::web))
+            .with_state(Arc::clone(&mock));
         let (stop, stopped) = oneshot::channel();
-        let (gateway_routes, web_routes) = (gateway_routes(&state), web_routes(&state));
-        let thread = thread::Builder::new().name("mock-gateway".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                tokio::spawn(async { axum::serve(gateway, gateway_routes).await });
-                tokio::spawn(async { axum::serve(web, web_routes).await });
-                // Either way it is over: asked for, or the handle is gone.
-                stopped.await.ok();
-            });
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { state, stop: Some(stop), thread: Some(thread) })
+        let (started, starts) = mpsc::channel();
+        let sites = [(gateway_listener, gateway), (web_listener, web)];
+        let thread = std::thread::Builder::new()
+            .name("mock-gateway".into())
+            .spawn(move || serve(sites, started, stopped))?;
+        let gateway = Self { mock, stop: Some(stop), thread: Some(thread) };
+        starts.recv().map_err(io::Error::other)??;
+        Ok(gateway)
     }
 
-    /// The gateway's origin, which is also its issuer.
-    pub fn base_url(&self) -> &str {
-        &self.state.base
-    }
-
-    /// The web host's origin.
-    pub fn web_url(&self) -> &str {
-        &self.state.web
-    }
-
-    /// The HTTP+SSE endpoint of an organisation.
+    /// The URL that people paste: HTTP+SSE, `…/mcp/<org>/sse`.
     pub fn sse_url(&self, org: &str) -> String {
-        self.state.endpoint(org, "/sse")
+        self.mock.sse_url(org)
     }
 
-    /// The Streamable HTTP endpoint of an organisation.
+    /// The Streamable HTTP endpoint, `…/mcp/<org>`.
     pub fn http_url(&self, org: &str) -> String {
-        self.state.endpoint(org, "")
+        self.mock.http_url(org)
     }
 
-    /// The API key of an organisation.
+    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.mock.base_url
+    }
+
+    /// The origin of the sign-in and consent pages. No slash at the end.
+    pub fn web_url(&self) -> &str {
+        &self.mock.web_url
+    }
+
+    /// An API key of the organisation, when the plan has one.
     pub fn api_key(&self, org: &str) -> Option<&str> {
-        self.state.keys.get(org).map(String::as_str)
+        self.mock.plan.api_keys.iter().find(|it| it.org == org).map(|it| it.key.as_str())
     }
 
-    /// The organisations.
-    pub fn organisations(&self) -> &[String] {
-        &self.state.plan.organisations
-    }
-
-    /// Every request so far.
+    /// Every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.state.lock().log.clone()
+        self.mock.log.requests()
     }
 
-    /// Refuses every access token that was issued so far.
-    pub fn expire_access_tokens(&self) {
-        let mut inner = self.state.lock();
-        inner.expired_up_to = inner.access_tokens;
-    }
-
-    /// Refuses every refresh token that was issued so far.
-    pub fn revoke_refresh_tokens(&self) {
-        self.state.lock().refresh_tokens.clear();
-    }
-
-    /// Forgets every registered client.
-    pub fn forget_clients(&self) {
-        self.state.lock().clients.clear();
-    }
-
-    /// Forgets every MCP session; streams end.
-    pub fn forget_sessions(&self) {
-        self.state.lock().sessions.clear();
-    }
-
-    /// Moves the mock's clock.
-    pub fn advance(&self, by: Duration) {
-        self.state.lock().ahead += by;
-    }
-
-    /// Answers the next `n` token requests with this status.
-    pub fn refuse_token_requests(&self, n: u32, status: u16) {
-        self.state.lock().refuse_tokens = Some((n, status));
-    }
-
-    /// How often a tool ran.
+    /// How often a tool was executed.
     pub fn calls(&self, tool: &str) -> u64 {
-        self.state.lock().calls.get(tool).copied().unwrap_or(0)
+        lock(&self.mock.calls).get(tool).copied().unwrap_or_default()
     }
 
     /// How often a refresh token was presented that had been used before.
     pub fn refresh_reuses(&self) -> u64 {
-        self.state.lock().reuses
+        lock(&self.mock.grants).reuses()
     }
 
-    /// Every key, code and token that was ever issued.
+    /// Every token, code and key ever issued, for tests that search outputs for them.
     pub fn issued_secrets(&self) -> Vec<String> {
-        self.state.lock().secrets.clone()
+        self.mock.secrets()
+    }
+
+    /// The number of streams that clients hold open.
+    pub fn open_streams(&self) -> usize {
+        self.mock.streams.open()
+    }
+
+    /// From now on all access tokens issued so far get 401 `invalid_token`.
+    pub fn expire_access_tokens(&self) {
+        lock(&self.mock.grants).expire_access_tokens();
+    }
+
+    /// From now on all refresh tokens issued so far get `invalid_grant`.
+    pub fn revoke_refresh_tokens(&self) {
+        lock(&self.mock.grants).revoke_all();
+    }
+
+    /// Forgets all registered clients, and what was granted to them: `invalid_client`.
+    pub fn forget_clients(&self) {
+        lock(&self.mock.clients).clear();
+        lock(&self.mock.grants).revoke_all();
+    }
+
+    /// Closes every open stream abruptly.
+    pub fn drop_streams(&self) {
+        self.mock.streams.cut_all();
+    }
+
+    /// Forgets all MCP sessions, of both transports: 404.
+    pub fn forget_sessions(&self) {
+        self.mock.sessions.forget();
+    }
+
+    /// Moves the gateway's clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.mock.clock.advance(by);
+    }
+
+    /// Lets the next `times` matching requests go wrong.
+    pub fn inject(&self, fault: Fault, times: u32) {
+        self.mock.faults.inject(fault, times);
+    }
+
+    /// Answers the next `times` token requests with `status`.
+    pub fn refuse_token_requests(&self, times: u32, status: u16) {
+        self.inject(Fault::TokenStatus(status), times);
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            stop.send(()).ok();
-        }
+        drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
+            // A panic there has been printed already.
             thread.join().ok();
         }
     }
 }
 
-fn gateway_routes(state: &Arc<State>) -> Router {
-    let mut routes = Router::new()
-        .route("/.well-known/oauth-protected-resource", get(oauth::resource_metadata))
-        .route("/.well-known/oauth-protected-resource/{*path}", get(oauth::resource_metadata_at))
-        .route("/.well-known/oauth-authorization-server", get(oauth::server_metadata))
-        .route("/oauth/token", post(oauth::token))
-        .route("/mcp/{org}/sse", get(sse::open))
-        .route("/mcp/{org}/messages", post(sse::message))
-        .route(
-            "/mcp/{org}",
-            post(streamable::message).get(streamable::listen).delete(streamable::end),
-        );
-    if !state.plan.old_release {
-        routes = routes
-            .route("/register", post(oauth::register))
-            .route("/authorize", get(oauth::authorize))
-            .route("/authorize/complete", get(oauth::complete));
+/// Serves until `stopped` resolves. The connections end with the runtime.
+///
+/// The runtime begins and ends on this thread: one that is dropped inside another panics.
+fn serve(
+    sites: [(TcpListener, Router); 2],
+    started: mpsc::Sender<io::Result<()>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            started.send(Err(error)).ok();
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let result = sites.into_iter().try_for_each(|(listener, router)| {
+            let door = Door(tokio::net::TcpListener::from_std(listener)?);
+            let service = router.into_make_service_with_connect_info::<Scissors>();
+            tokio::spawn(async move { axum::serve(door, service).await });
+            Ok(())
+        });
+        started.send(result).ok();
+        stopped.await.ok();
+    });
+}
+
+fn bind(address: SocketAddr) -> io::Result<(TcpListener, String)> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    listener.set_nonblocking(true)?;
+    let mut named = listener.local_addr()?;
+    // Nobody can connect to the unspecified address: name the one that always works.
+    if named.ip().is_unspecified() {
+        named.set_ip(match named.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
     }
-    finish(routes, state)
+    Ok((listener, format!("http://{named}")))
 }
 
-fn web_routes(state: &Arc<State>) -> Router {
-    let routes = Router::new()
-        .route("/oauth/consent", get(web::consent).post(web::decide))
-        .route("/sign-in", post(web::sign_in));
-    finish(routes, state)
-}
-
-fn finish(routes: Router<Arc<State>>, state: &Arc<State>) -> Router {
-    routes
-        .layer(middleware::from_fn_with_state(Arc::clone(state), guard))
-        .with_state(Arc::clone(state))
-}
-
-/// What a handler wants the log to say of a request.
-#[derive(Clone, Debug)]
-pub(super) struct What(pub(super) String);
-
-/// Refuses names that a foreign page could have made point here (DNS rebinding), and keeps the log.
-async fn guard(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
-    let admitted = is_for_us(&state, request.headers());
-    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-    let headers = request.headers().keys().map(ToString::to_string).collect();
-    let response = if admitted {
-        next.run(request).await
-    } else {
-        (StatusCode::FORBIDDEN, "unknown Host or Origin").into_response()
+fn check(plan: &Plan) -> io::Result<()> {
+    let invalid = |what: String| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    if plan.organisations.is_empty() {
+        return invalid("a gateway needs at least one organisation".into());
+    }
+    let is_slug = |org: &String| {
+        !org.is_empty() && org.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
     };
-    let what = response.extensions().get::<What>().map(|what| what.0.clone());
-    let status = response.status().as_u16();
-    state.lock().log.push(LoggedRequest { method, path, status, what, headers });
-    response
-}
-
-fn is_for_us(state: &State, headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let own = [&state.base, &state.web].map(|url| url.trim_start_matches("http://"));
-    let local = |host: &str| {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        own.contains(&host) || matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+    if let Some(org) = plan.organisations.iter().find(|org| !is_slug(org)) {
+        return invalid(format!("`{org}` is not the slug of an organisation"));
+    }
+    let is_origin = |it: &&String| {
+        Url::parse(it).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == **it
+        })
     };
-    let host = text("host").is_some_and(local);
-    // A form that was posted from a page without a referrer names no origin.
-    let origin = text("origin")
-        .is_none_or(|origin| origin == "null" || origin.strip_prefix("http://").is_some_and(local));
-    host && origin
+    let mut public = plan.public_gateway_url.iter().chain(&plan.public_web_url);
+    match public.find(|it| !is_origin(it)) {
+        Some(url) => invalid(format!("`{url}` is not an origin such as https://mcp.example.com")),
+        None => Ok(()),
+    }
 }

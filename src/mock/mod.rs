@@ -1,23 +1,32 @@
-//! A gateway to test against: ApexMCP's endpoints, sign-in included, on loopback.
+//! A gateway to test against: the parts of ApexMCP that a client meets, on this machine only.
 //!
-//! It imports nothing from the rest of this package, so that one misreading of a standard cannot
-//! cancel itself out. Nothing in it protects anything: its keys are made at the start and gone at
-//! the end.
+//! [`Gateway::start`] runs it inside a test, [`main`] runs it as a program. It speaks both MCP
+//! transports, is its own OAuth 2.1 authorization server with sign-in and consent pages on a second
+//! origin, keeps a log of every request, and fails on demand.
+//!
+//! It shares no code with the rest of the crate, so that one misreading of a standard cannot
+//! cancel itself out. It protects nothing: do not let anybody but a test talk to it.
 
+mod cli;
 mod clock;
+mod fault;
+mod faults;
 mod gateway;
-mod jwt;
+mod guard;
+mod keys;
+mod log;
 mod mcp;
 mod oauth;
 mod plan;
-mod program;
-mod sse;
 mod state;
-mod streamable;
-mod tools;
 mod web;
+mod wire;
 
+#[cfg(test)]
+mod tests;
+
+pub use cli::main;
+pub use fault::Fault;
 pub use gateway::Gateway;
-pub use plan::{Consent, Plan};
-pub use program::main;
-pub use state::LoggedRequest;
+pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
+pub use plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};

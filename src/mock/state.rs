@@ -1,155 +1,99 @@
-//! Everything a running mock knows.
+//! What all handlers of one gateway share.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ring::rand::{SecureRandom, SystemRandom};
-use ring::{digest, hmac};
-use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
-
-use super::clock;
+use super::clock::Clock;
+use super::fault::Faults;
+use super::keys::Keys;
+use super::log::Log;
+use super::mcp::{Sessions, Streams};
+use super::oauth::{Client, Grants};
 use super::plan::Plan;
+use super::web::{Browsers, Pages};
 
-/// One request that the mock has seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedRequest {
-    /// The HTTP method.
-    pub method: String,
-    /// The path, without its query.
-    pub path: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// The JSON-RPC method, or the grant type of a token request.
-    pub what: Option<String>,
-    /// The names of the headers, in lower case.
-    pub headers: Vec<String>,
-}
-
-/// Shared by all requests.
+/// A running gateway, seen from inside.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) plan: Plan,
-    pub(super) base: String,
-    pub(super) web: String,
-    pub(super) keys: HashMap<String, String>,
-    pub(super) token_key: hmac::Key,
-    pub(super) handoff_key: hmac::Key,
-    inner: Mutex<Inner>,
+pub(crate) struct Mock {
+    pub(crate) plan: Plan,
+    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    pub(crate) base_url: String,
+    /// The origin of the pages.
+    pub(crate) web_url: String,
+    pub(crate) clock: Clock,
+    pub(crate) keys: Keys,
+    pub(crate) log: Arc<Log>,
+    pub(crate) faults: Faults,
+    /// Registered clients by id.
+    pub(crate) clients: Mutex<HashMap<String, Client>>,
+    pub(crate) grants: Mutex<Grants>,
+    pub(crate) browsers: Browsers,
+    pub(crate) pages: Pages,
+    pub(crate) sessions: Sessions,
+    pub(crate) streams: Streams,
+    /// How often each tool was started.
+    pub(crate) calls: Mutex<BTreeMap<String, u64>>,
+    secrets: Mutex<Vec<String>>,
 }
 
-/// What changes.
-#[derive(Debug, Default)]
-pub(super) struct Inner {
-    pub(super) ahead: Duration,
-    pub(super) log: Vec<LoggedRequest>,
-    pub(super) clients: HashMap<String, Client>,
-    pub(super) codes: HashMap<String, Grant>,
-    pub(super) refresh_tokens: HashMap<String, Refresh>,
-    pub(super) dead_families: HashSet<u64>,
-    pub(super) families: u64,
-    pub(super) reuses: u64,
-    /// Access tokens are numbered; those up to this number are refused.
-    pub(super) expired_up_to: u64,
-    pub(super) access_tokens: u64,
-    pub(super) secrets: Vec<String>,
-    pub(super) sessions: HashMap<String, Session>,
-    pub(super) waiting: HashMap<String, oneshot::Sender<Value>>,
-    pub(super) calls: HashMap<String, u64>,
-    pub(super) refuse_tokens: Option<(u32, u16)>,
-}
-
-/// A registered client.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) name: String,
-    pub(super) redirect_uris: Vec<String>,
-}
-
-/// What a person agreed to.
-#[derive(Clone, Debug)]
-pub(super) struct Grant {
-    pub(super) client: String,
-    pub(super) redirect_uri: String,
-    pub(super) challenge: String,
-    pub(super) scope: String,
-    pub(super) resource: String,
-    pub(super) organisation: String,
-    pub(super) expires: u64,
-}
-
-/// A refresh token.
-#[derive(Clone, Debug)]
-pub(super) struct Refresh {
-    pub(super) grant: Grant,
-    pub(super) family: u64,
-    pub(super) used: bool,
-    pub(super) expires: u64,
-}
-
-/// An MCP session.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Session {
-    pub(super) organisation: String,
-    pub(super) version: String,
-    /// The stream for what the server has to say by itself.
-    pub(super) stream: Option<mpsc::UnboundedSender<Value>>,
-}
-
-impl State {
-    pub(super) fn new(plan: Plan, base: String, web: String) -> Self {
-        let secret = plan.handoff_secret.clone().unwrap_or_else(|| random("handoff"));
-        let keys: HashMap<_, _> = plan
-            .organisations
-            .iter()
-            .map(|org| (org.clone(), format!("apx_live_sk_{:.32}", random(""))))
-            .collect();
-        let inner = Inner { secrets: keys.values().cloned().collect(), ..Inner::default() };
-        Self {
-            base,
-            web,
-            keys,
-            token_key: hmac::Key::new(hmac::HMAC_SHA256, random("token").as_bytes()),
-            handoff_key: hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()),
-            inner: Mutex::new(inner),
+impl Mock {
+    pub(crate) fn new(plan: Plan, base_url: String, web_url: String) -> io::Result<Self> {
+        let mut secrets: Vec<String> = plan.api_keys.iter().map(|it| it.key.clone()).collect();
+        secrets.extend(plan.machine_clients.iter().map(|it| it.client_secret.clone()));
+        Ok(Self {
+            base_url,
+            web_url,
+            clock: Clock::default(),
+            keys: Keys::generate(plan.handoff_secret.as_ref())?,
+            log: Arc::default(),
+            faults: Faults::default(),
+            clients: Mutex::default(),
+            grants: Mutex::default(),
+            browsers: Browsers::default(),
+            pages: Pages::new()?,
+            sessions: Sessions::default(),
+            streams: Streams::default(),
+            calls: Mutex::default(),
+            secrets: Mutex::new(secrets),
             plan,
-        }
+        })
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The HTTP+SSE endpoint of an organisation.
+    pub(crate) fn sse_url(&self, org: &str) -> String {
+        format!("{}/mcp/{org}/sse", self.base_url)
     }
 
-    pub(super) fn now(&self) -> u64 {
-        clock::unix() + self.lock().ahead.as_secs()
+    /// The Streamable HTTP endpoint of an organisation.
+    pub(crate) fn http_url(&self, org: &str) -> String {
+        format!("{}/mcp/{org}", self.base_url)
     }
 
-    /// The endpoint of an organisation, which is also the identifier of its resource.
-    pub(super) fn endpoint(&self, org: &str, transport: &str) -> String {
-        format!("{}/mcp/{org}{transport}", self.base)
+    /// Whether there is such an organisation.
+    pub(crate) fn has_org(&self, org: &str) -> bool {
+        self.plan.organisations.iter().any(|it| it == org)
+    }
+
+    /// Makes a new secret, and remembers it for those who search outputs for it.
+    pub(crate) fn issue(&self, prefix: &str) -> String {
+        let secret = format!("{prefix}{}", self.keys.random());
+        self.remember(&secret);
+        secret
+    }
+
+    /// Remembers a secret that was made elsewhere.
+    pub(crate) fn remember(&self, secret: &str) {
+        lock(&self.secrets).push(secret.to_owned());
+    }
+
+    /// Every secret issued so far.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        lock(&self.secrets).clone()
     }
 }
 
-/// A value that nobody can guess, with a prefix that tells what it is for.
-pub(super) fn random(prefix: &str) -> String {
-    let mut bytes = [0; 24];
-    // Without randomness the mock's values repeat, which only a test would notice.
-    SystemRandom::new().fill(&mut bytes).ok();
-    format!("{prefix}{}", hex(&bytes))
-}
-
-/// The S256 transformation (RFC 7636 §4.2).
-pub(super) fn s256(verifier: &str) -> String {
-    use base64::Engine as _;
-    let digest = digest::digest(&digest::SHA256, verifier.as_bytes());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+/// Locks. After a panic elsewhere a mock still has more use running than dead.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

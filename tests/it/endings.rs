@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use apexmcp_bridge::mock::{Consent, Gateway, Plan};
+use apexmcp_bridge::mock::{Auth, Consent, Gateway, Plan};
 use serde_json::{Value, json};
 
 use crate::support::{Bridge, Home, Person, check_end};
@@ -123,7 +123,7 @@ fn with_a_wrong_command_line() {
 #[cfg(unix)]
 #[test]
 fn by_a_signal() {
-    let gateway = Gateway::start(Plan { auth: false, ..Plan::default() }).unwrap();
+    let gateway = Gateway::start(Plan { auth: Auth::None, ..Plan::default() }).unwrap();
     for (name, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let mut bridge = Bridge::start(&Home::new(), &[&gateway.http_url("acme")]);
         bridge.handshake("2025-06-18");

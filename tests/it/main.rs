@@ -12,6 +12,8 @@
 
 mod conversation;
 mod endings;
+mod faults;
+mod mock;
 mod secrets;
 mod support;
 mod tidy;

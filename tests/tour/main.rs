@@ -97,7 +97,7 @@ fn tell_sign_in(gateway: &Gateway) {
     say(4, "The gateway demanded a sign-in; this is what the bridge did");
     let mut told = HashSet::new();
     for seen in gateway.requests() {
-        let text = match (seen.path.as_str(), seen.status) {
+        let text = match (seen.path.as_str(), seen.status.unwrap_or_default()) {
             (path, 401) if path.ends_with("/sse") => {
                 "challenge: the gateway said 401 and where to ask"
             }
@@ -108,7 +108,7 @@ fn tell_sign_in(gateway: &Gateway) {
                 "discovery: where to register, sign in, and get tokens"
             }
             ("/register", 201) => "registration: the bridge is a client of the gateway now",
-            ("/authorize", 302) => "consent: the browser asked, and the answer was yes",
+            ("/authorize", 303) => "consent: the browser asked, and the answer was yes",
             ("/oauth/token", 200) => "token: the code was traded for tokens, which are stored",
             _ => continue,
         };

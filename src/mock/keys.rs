@@ -1,0 +1,92 @@
+//! Randomness and the two keys of a gateway: one signs access tokens, one signs hand-offs.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use ring::{digest, hmac};
+
+use super::plan::HandoffSecret;
+
+/// The keys of one gateway; a new set at every start, as nothing survives a restart anyway.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    token: Ed25519KeyPair,
+    handoff: hmac::Key,
+    seed: hmac::Key,
+    drawn: AtomicU64,
+}
+
+impl Keys {
+    /// Draws new keys from the operating system.
+    pub(crate) fn generate(handoff: Option<&HandoffSecret>) -> io::Result<Self> {
+        let system = SystemRandom::new();
+        let draw = || {
+            let mut bytes = [0; 32];
+            system.fill(&mut bytes).map_err(|_| io::Error::other("no system randomness"))?;
+            io::Result::Ok(bytes)
+        };
+        let random_handoff = draw()?;
+        let handoff = handoff.map_or(random_handoff.as_slice(), HandoffSecret::as_bytes);
+        let token = Ed25519KeyPair::from_seed_unchecked(&draw()?)
+            .map_err(|rejected| io::Error::other(rejected.to_string()))?;
+        Ok(Self {
+            token,
+            handoff: hmac::Key::new(hmac::HMAC_SHA256, handoff),
+            seed: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
+            drawn: AtomicU64::new(0),
+        })
+    }
+
+    /// 256 unguessable bits as base64url. HMAC over a counter, so that only the start can fail.
+    pub(crate) fn random(&self) -> String {
+        let n = self.drawn.fetch_add(1, Ordering::Relaxed);
+        base64url(hmac::sign(&self.seed, &n.to_be_bytes()).as_ref())
+    }
+
+    /// Signs the first two parts of a JWT.
+    pub(crate) fn sign_token(&self, signing_input: &str) -> String {
+        base64url(self.token.sign(signing_input.as_bytes()).as_ref())
+    }
+
+    /// Whether this gateway signed the token.
+    pub(crate) fn verify_token(&self, signing_input: &str, signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.token.public_key())
+            .verify(signing_input.as_bytes(), signature)
+            .is_ok()
+    }
+
+    /// The `x` of the public key (RFC 8037 2).
+    pub(crate) fn public_x(&self) -> String {
+        base64url(self.token.public_key().as_ref())
+    }
+
+    /// The key that gateway and web share.
+    pub(crate) fn handoff(&self) -> &hmac::Key {
+        &self.handoff
+    }
+}
+
+/// Base64url without padding.
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The reverse of [`base64url`].
+pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
+}
+
+/// Whether two secrets are equal, without telling by time where they differ.
+pub(crate) fn same_secret(a: &str, b: &str) -> bool {
+    // Comparing digests hides the position of the first difference well enough.
+    sha256(a.as_bytes()) == sha256(b.as_bytes())
+}

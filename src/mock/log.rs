@@ -1,0 +1,211 @@
+//! The request log: what arrived, enough to assert on, and no secret in it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::keys::sha256;
+use super::state::lock;
+
+/// One request as the gateway saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoggedRequest {
+    /// When it arrived, by the gateway's clock, since the Unix epoch.
+    pub at: Duration,
+    /// Which of the two origins it came to.
+    pub site: Site,
+    /// The HTTP method.
+    pub method: String,
+    /// The path without the query.
+    pub path: String,
+    /// The names of the query parameters, in order.
+    pub query: Vec<String>,
+    /// Lower-case names and values, in order. The value of every header that is not known to be
+    /// harmless is its [`fingerprint`].
+    pub headers: Vec<(String, String)>,
+    /// The status of the answer; none while there is none, and for ever when the connection ended
+    /// before.
+    pub status: Option<u16>,
+    /// What kind of credential it carried.
+    pub credential: Credential,
+    /// Of a token request: its `grant_type`.
+    pub grant_type: Option<String>,
+    /// Of a token request: the [`fingerprint`] of its refresh token.
+    pub refresh_token: Option<String>,
+    /// Of a POST to an MCP endpoint: the messages in it.
+    pub messages: Vec<LoggedMessage>,
+}
+
+impl LoggedRequest {
+    /// The logged value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The JSON-RPC method of the first message.
+    pub fn rpc_method(&self) -> Option<&str> {
+        self.messages.first()?.method.as_deref()
+    }
+}
+
+/// A JSON-RPC message as the gateway saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedMessage {
+    /// The method; none for a response.
+    pub method: Option<String>,
+    /// The id as the client wrote it; none for a notification.
+    pub id: Option<String>,
+}
+
+/// One of the two origins of a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// MCP endpoints and authorization server.
+    Gateway,
+    /// Sign-in and consent.
+    Web,
+}
+
+/// The kind of credential that a request carried, whether or not it was good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// `X-API-Key`.
+    ApiKey,
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `Authorization: Basic`, or a `client_secret` in the form.
+    ClientSecret,
+    /// None of these.
+    None,
+}
+
+/// How a secret appears in the log: the first 16 hexadecimal digits of its SHA-256.
+pub fn fingerprint(secret: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("sha256:");
+    for byte in sha256(secret.as_bytes()).iter().take(8) {
+        // Writing to a `String` cannot fail.
+        write!(text, "{byte:02x}").ok();
+    }
+    text
+}
+
+/// All requests so far.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    requests: VecDeque<LoggedRequest>,
+    /// The number of requests forgotten, which is the number of the first one kept.
+    first: usize,
+}
+
+impl Log {
+    /// Enters a request that has just arrived.
+    pub(crate) fn enter(self: &Arc<Self>, site: Site, parts: &Parts, at: Duration) -> Note {
+        let request = LoggedRequest {
+            at,
+            site,
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            query: query_names(parts.uri.query()),
+            headers: headers(&parts.headers),
+            status: None,
+            credential: credential(&parts.headers),
+            grant_type: None,
+            refresh_token: None,
+            messages: Vec::new(),
+        };
+        let mut kept = lock(&self.kept);
+        if kept.requests.len() == MAX_KEPT {
+            kept.requests.pop_front();
+            kept.first += 1;
+        }
+        kept.requests.push_back(request);
+        Note { log: Arc::clone(self), number: kept.first + kept.requests.len() - 1 }
+    }
+
+    /// A copy of what is kept.
+    pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
+        lock(&self.kept).requests.iter().cloned().collect()
+    }
+}
+
+/// What a handler holds to add to the entry of its request.
+#[derive(Clone, Debug)]
+pub(crate) struct Note {
+    log: Arc<Log>,
+    number: usize,
+}
+
+impl Note {
+    /// Changes the entry, if it is still kept.
+    pub(crate) fn add(&self, change: impl FnOnce(&mut LoggedRequest)) {
+        let mut kept = lock(&self.log.kept);
+        let at = self.number.checked_sub(kept.first);
+        if let Some(request) = at.and_then(|at| kept.requests.get_mut(at)) {
+            change(request);
+        }
+    }
+}
+
+fn query_names(query: Option<&str>) -> Vec<String> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .collect()
+}
+
+fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            let shown = HARMLESS.contains(&name.as_str());
+            let value = if shown { value.into_owned() } else { fingerprint(&value) };
+            (name.as_str().to_owned(), value)
+        })
+        .collect()
+}
+
+fn credential(headers: &HeaderMap) -> Credential {
+    if headers.contains_key("x-api-key") {
+        return Credential::ApiKey;
+    }
+    let scheme = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(' ').next())
+        .map(str::to_ascii_lowercase);
+    match scheme.as_deref() {
+        Some("bearer") => Credential::Bearer,
+        Some("basic") => Credential::ClientSecret,
+        _ => Credential::None,
+    }
+}
+
+/// Enough for every test; a program that runs for weeks stays below 200 MB.
+const MAX_KEPT: usize = 100_000;
+
+/// Headers that never carry a secret.
+const HARMLESS: &[&str] = &[
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "last-event-id",
+    "mcp-protocol-version",
+    "origin",
+    "transfer-encoding",
+    "user-agent",
+];

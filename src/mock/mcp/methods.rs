@@ -1,0 +1,191 @@
+//! The methods of the server, whichever way a request came.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::jsonrpc::{self, Message, RpcError};
+use super::session::{Revision, Session};
+use super::stream::Outlet;
+use super::tools;
+use crate::mock::fault::Fault;
+use crate::mock::log::LoggedMessage;
+use crate::mock::state::{Mock, lock};
+
+/// Where a message came from, and the way back.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) mock: Arc<Mock>,
+    pub(crate) session: Arc<Session>,
+    /// Where a running request can talk to the client.
+    pub(crate) outlet: Option<Outlet>,
+}
+
+/// Handles a message. The answer is none for what has none: notifications, responses, and requests
+/// that were cancelled.
+pub(crate) async fn handle(caller: &Caller, message: Message) -> Option<String> {
+    match message {
+        Message::Request { id, method, params } => {
+            let work = request(caller, &method, params.as_deref());
+            Some(match caller.session.run(&id, work).await? {
+                Ok(result) => jsonrpc::answer(&id, &result),
+                Err(error) => error.answer(Some(&id)),
+            })
+        }
+        Message::Notification { method, params } => {
+            if method == "notifications/cancelled"
+                && let Ok(Cancelled { request_id }) = arguments(params.as_deref())
+            {
+                caller.session.cancel(request_id.get());
+            }
+            None
+        }
+        Message::Response { id, text } => {
+            caller.session.answered(&id, text);
+            None
+        }
+    }
+}
+
+/// Sends an answer on a stream.
+pub(crate) fn deliver(mock: &Mock, outlet: &Outlet, answer: &str, calls_tool: bool) {
+    if calls_tool && mock.faults.strikes(&Fault::AnswerTwice) {
+        outlet.message(answer);
+    }
+    outlet.message(answer);
+}
+
+/// What a test has ordered instead of handling a POST.
+pub(crate) fn ordered(mock: &Mock) -> Option<Response> {
+    mock.faults.take(|fault| match fault {
+        Fault::PostRedirect(to) => Some(Redirect::temporary(to).into_response()),
+        Fault::PostStatus(status) => Some(StatusCode::from_u16(*status).ok()?.into_response()),
+        _ => None,
+    })
+}
+
+/// What the log shows of a message.
+pub(crate) fn logged(message: &Message) -> LoggedMessage {
+    match message {
+        Message::Notification { method, .. } => {
+            LoggedMessage { method: Some(method.clone()), id: None }
+        }
+        Message::Request { id, method, .. } => {
+            LoggedMessage { method: Some(method.clone()), id: Some(id.get().to_owned()) }
+        }
+        Message::Response { id, .. } => {
+            LoggedMessage { method: None, id: Some(id.get().to_owned()) }
+        }
+    }
+}
+
+/// Reads parameters.
+pub(crate) fn arguments<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, RpcError> {
+    serde_json::from_str(params.map_or("{}", RawValue::get))
+        .map_err(|error| RpcError::invalid_params(format!("the parameters do not fit: {error}")))
+}
+
+#[derive(Deserialize)]
+struct Cancelled {
+    #[serde(rename = "requestId")]
+    request_id: Box<RawValue>,
+}
+
+async fn request(
+    caller: &Caller,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Result<String, RpcError> {
+    match method {
+        "initialize" => initialize(caller, params),
+        "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
+            Ok("{}".into())
+        }
+        "tools/list" => Ok(tools::list().to_string()),
+        "tools/call" => tools::call(caller, params).await,
+        "resources/list" => Ok(resources().to_string()),
+        "resources/templates/list" => Ok(json!({"resourceTemplates": []}).to_string()),
+        "resources/read" => read_resource(params),
+        "prompts/list" => Ok(prompts().to_string()),
+        "prompts/get" => prompt(params),
+        _ => Err(RpcError { code: -32601, message: format!("there is no method `{method}`") }),
+    }
+}
+
+fn initialize(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Initialize {
+        #[serde(rename = "protocolVersion")]
+        protocol_version: String,
+    }
+    let asked: Initialize = arguments(params)?;
+    let revision = Revision::parse(&asked.protocol_version).unwrap_or(Revision::LATEST);
+    *lock(&caller.session.revision) = Some(revision);
+    let result = json!({
+        "protocolVersion": revision.as_str(),
+        "capabilities": {
+            "tools": {"listChanged": true},
+            "resources": {"subscribe": true},
+            "prompts": {},
+            "logging": {},
+        },
+        "serverInfo": {"name": "apexmcp-mock-gateway", "version": env!("CARGO_PKG_VERSION")},
+        "instructions": format!("A mock of the organisation {}.", caller.session.org),
+    });
+    Ok(result.to_string())
+}
+
+fn resources() -> Value {
+    json!({"resources": [{
+        "uri": SCHEMA_URI,
+        "name": "orders_schema",
+        "description": "The columns of the table `orders`",
+        "mimeType": "text/plain",
+    }]})
+}
+
+fn read_resource(params: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Read {
+        uri: String,
+    }
+    let Read { uri } = arguments(params)?;
+    if uri != SCHEMA_URI {
+        return Err(RpcError { code: -32002, message: format!("there is no resource `{uri}`") });
+    }
+    let text = super::orders::COLUMNS.join(", ");
+    Ok(json!({"contents": [{"uri": uri, "mimeType": "text/plain", "text": text}]}).to_string())
+}
+
+fn prompts() -> Value {
+    json!({"prompts": [{
+        "name": "summarise_orders",
+        "description": "Ask for a summary of the orders in one state",
+        "arguments": [{"name": "status", "description": "for example `open`", "required": true}],
+    }]})
+}
+
+fn prompt(params: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Get {
+        name: String,
+        #[serde(default)]
+        arguments: Option<serde_json::Map<String, Value>>,
+    }
+    let Get { name, arguments } = arguments(params)?;
+    if name != "summarise_orders" {
+        return Err(RpcError::invalid_params(format!("there is no prompt `{name}`")));
+    }
+    let status = arguments.as_ref().and_then(|it| it.get("status")).and_then(Value::as_str);
+    let status = status.ok_or_else(|| RpcError::invalid_params("`status` is missing"))?;
+    let text = format!("Summarise the orders whose status is “{status}”.");
+    Ok(json!({"messages": [{"role": "user", "content": {"type": "text", "text": text}}]})
+        .to_string())
+}
+
+const SCHEMA_URI: &str = "apex://orders/schema";

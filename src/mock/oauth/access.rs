@@ -1,0 +1,196 @@
+//! Who may use an MCP endpoint.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+
+use super::{jwt, metadata};
+use crate::mock::fault::Fault;
+use crate::mock::keys::same_secret;
+use crate::mock::plan::Auth;
+use crate::mock::state::{Mock, lock};
+
+/// Which of the two endpoints of an organisation is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Endpoint {
+    Http,
+    Sse,
+}
+
+/// What a credential covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Every connector: API keys, and gateways that ask for no credentials.
+    All,
+    /// What the scope of a token says.
+    Scope(String),
+}
+
+impl Access {
+    /// Whether it covers a connector.
+    fn covers(&self, connector: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Scope(scope) => scope.split(' ').any(|it| {
+                it == metadata::DEFAULT_SCOPE || it.strip_prefix("mcp:call:") == Some(connector)
+            }),
+        }
+    }
+}
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The address of the caller is not on the list.
+    Address,
+    /// Another organisation's credential.
+    Foreign,
+    /// The token does not cover what is asked for; the challenge says what would.
+    InsufficientScope(String),
+    NoSuchOrg,
+    /// Too many requests; perhaps with the seconds to wait.
+    RateLimit(Option<u64>),
+    /// No credential, or a bad one; with the challenge, unless the release knows none.
+    Unauthorized(Option<String>),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let with = |status: StatusCode, challenge: String| {
+            (status, [(header::WWW_AUTHENTICATE, challenge)], "not authorized\n").into_response()
+        };
+        match self {
+            Self::Address => {
+                (StatusCode::FORBIDDEN, "this address is not allowed\n").into_response()
+            }
+            Self::Foreign => {
+                (StatusCode::FORBIDDEN, "this credential belongs to another organisation\n")
+                    .into_response()
+            }
+            Self::InsufficientScope(challenge) => with(StatusCode::FORBIDDEN, challenge),
+            Self::NoSuchOrg => {
+                (StatusCode::NOT_FOUND, "there is no such organisation\n").into_response()
+            }
+            Self::RateLimit(seconds) => {
+                let retry_after = seconds.map(|it| [(header::RETRY_AFTER, it.to_string())]);
+                (StatusCode::TOO_MANY_REQUESTS, retry_after, "too many requests\n").into_response()
+            }
+            Self::Unauthorized(Some(challenge)) => with(StatusCode::UNAUTHORIZED, challenge),
+            Self::Unauthorized(None) => {
+                (StatusCode::UNAUTHORIZED, "not authorized\n").into_response()
+            }
+        }
+    }
+}
+
+/// Admits a request to an endpoint of an organisation, or says why not.
+pub(crate) fn admit(
+    mock: &Mock,
+    headers: &HeaderMap,
+    org: &str,
+    endpoint: Endpoint,
+) -> Result<Access, Refusal> {
+    if !mock.has_org(org) {
+        return Err(Refusal::NoSuchOrg);
+    }
+    if let Some(refusal) = ordered(mock, org, endpoint) {
+        return Err(refusal);
+    }
+    if mock.plan.auth == Auth::None {
+        return Ok(Access::All);
+    }
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    if let Some(key) = text("x-api-key") {
+        let known = mock.plan.api_keys.iter().find(|it| same_secret(&it.key, key));
+        return match known {
+            Some(known) if known.org == org => Ok(Access::All),
+            Some(_) => Err(Refusal::Foreign),
+            None => Err(unauthorized(mock, org, endpoint, None)),
+        };
+    }
+    let Some((scheme, token)) = text("authorization").and_then(|it| it.split_once(' ')) else {
+        return Err(unauthorized(mock, org, endpoint, None));
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unauthorized(mock, org, endpoint, None));
+    }
+    check_token(mock, token.trim(), org, endpoint)
+}
+
+/// Demands that a credential covers every connector that is about to be used.
+pub(crate) fn require(
+    mock: &Mock,
+    access: &Access,
+    org: &str,
+    endpoint: Endpoint,
+    mut connectors: impl Iterator<Item = &'static str>,
+) -> Result<(), Refusal> {
+    match connectors.find(|it| !access.covers(it)) {
+        Some(connector) => {
+            Err(insufficient_scope(mock, org, endpoint, &format!("mcp:call:{connector}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The refusal that a test has ordered, if it has.
+fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
+    mock.faults.take(|fault| match fault {
+        Fault::Forbidden => Some(Refusal::Address),
+        Fault::InsufficientScope(scope) => Some(insufficient_scope(mock, org, endpoint, scope)),
+        Fault::RateLimit(seconds) => Some(Refusal::RateLimit(*seconds)),
+        Fault::Unauthorized => Some(unauthorized(mock, org, endpoint, Some("invalid_token"))),
+        Fault::UnauthorizedWithoutChallenge => Some(Refusal::Unauthorized(None)),
+        _ => None,
+    })
+}
+
+fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
+    let now = mock.clock.now().as_secs();
+    let claims = jwt::verify(&mock.keys, token).filter(|it| {
+        it.iss == mock.base_url && now < it.exp && lock(&mock.grants).is_current(&it.jti)
+    });
+    let Some(claims) = claims else {
+        return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+    };
+    // The product binds a token to an organisation: its audience may be either endpoint of it.
+    if claims.org != org {
+        return Err(Refusal::Foreign);
+    }
+    Ok(Access::Scope(claims.scope))
+}
+
+fn unauthorized(
+    mock: &Mock,
+    org: &str,
+    endpoint: Endpoint,
+    error: Option<&'static str>,
+) -> Refusal {
+    let known = !mock.plan.old_release;
+    let scope = metadata::DEFAULT_SCOPE;
+    Refusal::Unauthorized(known.then(|| challenge(mock, org, endpoint, error, scope)))
+}
+
+fn insufficient_scope(mock: &Mock, org: &str, endpoint: Endpoint, scope: &str) -> Refusal {
+    let error = Some("insufficient_scope");
+    Refusal::InsufficientScope(challenge(mock, org, endpoint, error, scope))
+}
+
+/// RFC 9728 5.1 and RFC 6750 3.
+fn challenge(
+    mock: &Mock,
+    org: &str,
+    endpoint: Endpoint,
+    error: Option<&str>,
+    scope: &str,
+) -> String {
+    let path = match endpoint {
+        Endpoint::Http => format!("/mcp/{org}"),
+        Endpoint::Sse => format!("/mcp/{org}/sse"),
+    };
+    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
+    format!(
+        "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\", \
+         scope=\"{scope}\"",
+        mock.base_url,
+    )
+}

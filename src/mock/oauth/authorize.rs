@@ -1,0 +1,206 @@
+//! The authorization endpoint: checks the request, hands the browser over to the web origin, and
+//! takes it back with the decision.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::grants::{Grant, is_pkce_text};
+use super::{Form, metadata, no_store};
+use crate::mock::fault::Fault;
+use crate::mock::plan::Consent;
+use crate::mock::state::{Mock, lock};
+use crate::mock::web::{Decision, Handoff, seal, unseal};
+
+/// A checked authorization request. It travels through the browser, sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) client_id: String,
+    pub(crate) client_name: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) org: String,
+    pub(crate) scope: String,
+    pub(crate) resource: String,
+    pub(crate) state: Option<String>,
+    pub(crate) code_challenge: String,
+}
+
+/// `GET /authorize`.
+pub(crate) async fn authorize(
+    State(mock): State<Arc<Mock>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let form = Form::parse(query.unwrap_or_default().as_bytes());
+    let (client_name, redirect_uri) = match redirection(&mock, &form) {
+        Ok(known) => known,
+        // RFC 6749 4.1.2.1: never redirect to where the client did not register.
+        Err(problem) => return problem_page(&mock, problem),
+    };
+    let request = match check(&mock, &form, client_name, redirect_uri.clone()) {
+        Ok(request) => request,
+        Err((error, description)) => {
+            let refusal = [("error", error), ("error_description", description)];
+            return back(&mock, &redirect_uri, form.get("state"), &refusal);
+        }
+    };
+    match mock.plan.consent {
+        Consent::Approve => approve(&mock, &request, "auto-approve"),
+        Consent::Deny => deny(&mock, &request),
+        Consent::Ask => {
+            let expires = mock.clock.now() + HANDOFF_LIFETIME;
+            let handoff =
+                Handoff { request, nonce: mock.keys.random(), expires: expires.as_secs() };
+            let sealed = seal(mock.keys.handoff(), &handoff);
+            see_other(&format!("{}/oauth/consent?handoff={sealed}", mock.web_url))
+        }
+    }
+}
+
+/// `GET /authorize/complete`: the browser comes back with what the user decided.
+pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): RawQuery) -> Response {
+    let form = Form::parse(query.unwrap_or_default().as_bytes());
+    let now = mock.clock.now();
+    let decision = form
+        .get("decision")
+        .and_then(|sealed| unseal::<Decision>(mock.keys.handoff(), sealed))
+        .filter(|_| !mock.faults.strikes(&Fault::HandoffInvalid))
+        .filter(|decision| now.as_secs() < decision.handoff.expires);
+    let Some(Decision { handoff, user, approved }) = decision else {
+        return problem_page(&mock, "The hand-off is invalid or has expired.");
+    };
+    let expires = std::time::Duration::from_secs(handoff.expires);
+    if !lock(&mock.grants).use_decision(&handoff.nonce, expires, now) {
+        return problem_page(&mock, "This request has been decided already.");
+    }
+    if approved { approve(&mock, &handoff.request, &user) } else { deny(&mock, &handoff.request) }
+}
+
+/// Where the answer may go: checked before anything else.
+fn redirection(mock: &Mock, form: &Form) -> Result<(String, String), &'static str> {
+    if form.has_repetition() {
+        return Err("The request repeats a parameter.");
+    }
+    let client_id = form.get("client_id").ok_or("The request lacks `client_id`.")?;
+    let clients = lock(&mock.clients);
+    let client = clients.get(client_id).ok_or("This client is not registered.")?;
+    let redirect_uri = form.get("redirect_uri").ok_or("The request lacks `redirect_uri`.")?;
+    if !client.may_redirect_to(redirect_uri) {
+        return Err("The redirect URI is not registered for this client.");
+    }
+    Ok((client.name.clone(), redirect_uri.to_owned()))
+}
+
+fn check(
+    mock: &Mock,
+    form: &Form,
+    client_name: String,
+    redirect_uri: String,
+) -> Result<AuthorizationRequest, (&'static str, &'static str)> {
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return Err(("invalid_request", "`response_type` is missing")),
+        Some(_) => return Err(("unsupported_response_type", "expected `code`")),
+    }
+    // OAuth 2.1 7.5.1: PKCE always; and S256, as nothing here can only do `plain`.
+    if form.get("code_challenge_method") != Some("S256") {
+        return Err(("invalid_request", "expected `code_challenge_method` to be `S256`"));
+    }
+    let code_challenge = form.get("code_challenge").filter(|it| is_pkce_text(it));
+    let code_challenge =
+        code_challenge.ok_or(("invalid_request", "expected a `code_challenge`"))?;
+    let resource = form.get("resource").unwrap_or(&mock.base_url);
+    let org = metadata::org_of_resource(mock, resource)
+        .ok_or(("invalid_target", "`resource` is not an endpoint of this gateway"))?;
+    let scope = form.get("scope").unwrap_or(metadata::DEFAULT_SCOPE);
+    if !metadata::is_known_scope(scope) {
+        return Err(("invalid_scope", "expected `mcp:call` or `mcp:call:<connector>`"));
+    }
+    Ok(AuthorizationRequest {
+        client_id: form.get("client_id").unwrap_or_default().to_owned(),
+        client_name,
+        redirect_uri,
+        org: org.to_owned(),
+        scope: scope.to_owned(),
+        resource: resource.to_owned(),
+        state: form.get("state").map(str::to_owned),
+        code_challenge: code_challenge.to_owned(),
+    })
+}
+
+fn approve(mock: &Mock, request: &AuthorizationRequest, user: &str) -> Response {
+    let Some(refreshes) = lock(&mock.clients).get(&request.client_id).map(|it| it.refreshes) else {
+        return problem_page(mock, "This client is not registered any more.");
+    };
+    let grant = Grant {
+        client_id: request.client_id.clone(),
+        user: user.to_owned(),
+        org: request.org.clone(),
+        scope: request.scope.clone(),
+        resource: request.resource.clone(),
+        refreshes,
+    };
+    let code = mock.issue("apx_code_");
+    lock(&mock.grants).add_code(
+        code.clone(),
+        grant,
+        request.redirect_uri.clone(),
+        request.code_challenge.clone(),
+        mock.clock.now(),
+    );
+    back(mock, &request.redirect_uri, request.state.as_deref(), &[("code", &code)])
+}
+
+fn deny(mock: &Mock, request: &AuthorizationRequest) -> Response {
+    let refusal = [("error", "access_denied"), ("error_description", "the user said no")];
+    back(mock, &request.redirect_uri, request.state.as_deref(), &refusal)
+}
+
+/// The authorization response, good or bad (RFC 6749 4.1.2, RFC 9207 2).
+fn back(
+    mock: &Mock,
+    redirect_uri: &str,
+    state: Option<&str>,
+    parameters: &[(&str, &str)],
+) -> Response {
+    let Ok(mut url) = Url::parse(redirect_uri) else {
+        return problem_page(mock, "The redirect URI is not a URL.");
+    };
+    let other_error = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeError(error) => Some(error.clone()),
+        _ => None,
+    });
+    let other_state = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeState(state) => Some(state.clone()),
+        _ => None,
+    });
+    let other_iss = mock.faults.take(|fault| match fault {
+        Fault::AuthorizeIss(iss) => Some(iss.clone()),
+        _ => None,
+    });
+    match other_error {
+        Some(error) => url.query_pairs_mut().append_pair("error", &error),
+        None => url.query_pairs_mut().extend_pairs(parameters),
+    };
+    let state = other_state.unwrap_or_else(|| state.map(str::to_owned));
+    let iss = other_iss.unwrap_or_else(|| Some(mock.base_url.clone()));
+    url.query_pairs_mut()
+        .extend_pairs(state.map(|state| ("state", state)))
+        .extend_pairs(iss.map(|iss| ("iss", iss)));
+    see_other(url.as_str())
+}
+
+/// Forgets the method, so that nothing is posted to the next place (RFC 9700 4.12).
+fn see_other(location: &str) -> Response {
+    (StatusCode::SEE_OTHER, no_store(), [(header::LOCATION, location)]).into_response()
+}
+
+fn problem_page(mock: &Mock, problem: &str) -> Response {
+    mock.pages.problem(StatusCode::BAD_REQUEST, "Authorization cannot start", problem)
+}
+
+/// Long enough to sign in and to read the page.
+const HANDOFF_LIFETIME: std::time::Duration = std::time::Duration::from_mins(10);

@@ -1,0 +1,210 @@
+//! What users granted: authorization codes and the families of refresh tokens that come from them.
+//! Decisions only; time and new secrets are arguments.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::mock::keys::{base64url, same_secret, sha256};
+
+/// What a user granted to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) client_id: String,
+    pub(crate) user: String,
+    pub(crate) org: String,
+    pub(crate) scope: String,
+    pub(crate) resource: String,
+    /// Whether the client registered for refresh tokens.
+    pub(crate) refreshes: bool,
+}
+
+/// What must be presented with a code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proof<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) redirect_uri: &'a str,
+    pub(crate) verifier: &'a str,
+}
+
+/// All grants of one gateway.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    codes: HashMap<String, Code>,
+    refresh_tokens: HashMap<String, RefreshToken>,
+    families: HashMap<u64, Family>,
+    next_family: u64,
+    generation: u64,
+    reuses: u64,
+    /// Decisions of the consent page that were used, by nonce, with their expiry.
+    decisions: HashMap<String, Duration>,
+}
+
+/// All refresh tokens that come from one code.
+#[derive(Debug)]
+struct Family {
+    grant: Grant,
+    revoked: bool,
+}
+
+#[derive(Debug)]
+struct Code {
+    family: u64,
+    redirect_uri: String,
+    challenge: String,
+    expires: Duration,
+    used: bool,
+}
+
+#[derive(Debug)]
+struct RefreshToken {
+    family: u64,
+    expires: Duration,
+    used: bool,
+}
+
+/// A grant, and the family to which its next refresh token belongs.
+pub(crate) type Redeemed = (Grant, u64);
+
+impl Grants {
+    /// Enters a new code.
+    pub(crate) fn add_code(
+        &mut self,
+        code: String,
+        grant: Grant,
+        redirect_uri: String,
+        challenge: String,
+        now: Duration,
+    ) {
+        self.codes.retain(|_, it| now < it.expires);
+        self.refresh_tokens.retain(|_, it| now < it.expires);
+        let family = self.next_family;
+        self.next_family += 1;
+        self.families.insert(family, Family { grant, revoked: false });
+        let expires = now + CODE_LIFETIME;
+        self.codes.insert(code, Code { family, redirect_uri, challenge, expires, used: false });
+    }
+
+    /// Uses up a code (RFC 6749 4.1.3, RFC 7636 4.6). A wrong attempt uses it up, too.
+    pub(crate) fn redeem_code(
+        &mut self,
+        code: &str,
+        proof: Proof<'_>,
+        now: Duration,
+    ) -> Result<Redeemed, &'static str> {
+        let code = self.codes.get_mut(code).ok_or("this code is not known")?;
+        let family = self.families.get_mut(&code.family).ok_or("this code is not known")?;
+        if code.used {
+            // RFC 6749 4.1.2: a code used twice may be stolen, so what came from it ends.
+            family.revoked = true;
+            return Err("this code was used before");
+        }
+        code.used = true;
+        if code.expires <= now {
+            return Err("this code has expired");
+        }
+        if family.revoked {
+            return Err("this code was revoked");
+        }
+        if family.grant.client_id != proof.client_id {
+            return Err("this code belongs to another client");
+        }
+        if code.redirect_uri != proof.redirect_uri {
+            return Err("`redirect_uri` is not that of the authorization request");
+        }
+        let challenge = base64url(&sha256(proof.verifier.as_bytes()));
+        if !is_pkce_text(proof.verifier) || !same_secret(&challenge, &code.challenge) {
+            return Err("`code_verifier` does not belong to the code challenge");
+        }
+        Ok((family.grant.clone(), code.family))
+    }
+
+    /// Enters a new refresh token.
+    pub(crate) fn add_refresh_token(&mut self, token: String, family: u64, expires: Duration) {
+        self.refresh_tokens.insert(token, RefreshToken { family, expires, used: false });
+    }
+
+    /// Uses up a refresh token.
+    pub(crate) fn redeem_refresh_token(
+        &mut self,
+        token: &str,
+        client_id: &str,
+        now: Duration,
+    ) -> Result<Redeemed, &'static str> {
+        let token = self.refresh_tokens.get_mut(token).ok_or("this refresh token is not known")?;
+        let family =
+            self.families.get_mut(&token.family).ok_or("this refresh token is not known")?;
+        if family.grant.client_id != client_id {
+            return Err("this refresh token belongs to another client");
+        }
+        if token.used {
+            // RFC 6749 10.4: one of its two holders is not the client, so the whole chain ends.
+            self.reuses += 1;
+            family.revoked = true;
+            return Err("this refresh token was used before: its whole chain is revoked");
+        }
+        if family.revoked {
+            return Err("this refresh token was revoked");
+        }
+        if token.expires <= now {
+            return Err("this refresh token has expired");
+        }
+        token.used = true;
+        Ok((family.grant.clone(), token.family))
+    }
+
+    /// What a refresh token stands for, without using it.
+    pub(crate) fn peek(&self, token: &str) -> Option<&Grant> {
+        let family = self.refresh_tokens.get(token)?.family;
+        self.families.get(&family).map(|it| &it.grant)
+    }
+
+    /// Revokes the chain of a refresh token (RFC 7009 2.1), if it is the client's.
+    pub(crate) fn revoke(&mut self, token: &str, client_id: &str) {
+        let Some(token) = self.refresh_tokens.get(token) else { return };
+        if let Some(family) = self.families.get_mut(&token.family)
+            && family.grant.client_id == client_id
+        {
+            family.revoked = true;
+        }
+    }
+
+    /// Revokes everything that was granted so far.
+    pub(crate) fn revoke_all(&mut self) {
+        self.families.values_mut().for_each(|it| it.revoked = true);
+    }
+
+    /// Declares all access tokens so far expired.
+    pub(crate) fn expire_access_tokens(&mut self) {
+        self.generation += 1;
+    }
+
+    /// The `jti` of a new access token.
+    pub(crate) fn token_id(&self, random: &str) -> String {
+        format!("g{}-{random}", self.generation)
+    }
+
+    /// Whether the token with this `jti` was issued since the last declaration.
+    pub(crate) fn is_current(&self, jti: &str) -> bool {
+        jti.starts_with(&format!("g{}-", self.generation))
+    }
+
+    /// How often a used refresh token was presented.
+    pub(crate) fn reuses(&self) -> u64 {
+        self.reuses
+    }
+
+    /// Uses up a decision of the consent page: false when that happened before.
+    pub(crate) fn use_decision(&mut self, nonce: &str, expires: Duration, now: Duration) -> bool {
+        self.decisions.retain(|_, expires| now < *expires);
+        self.decisions.insert(nonce.to_owned(), expires).is_none()
+    }
+}
+
+/// Whether a text can be a code verifier or challenge (RFC 7636 4.1, 4.2).
+pub(crate) fn is_pkce_text(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~".contains(&it))
+}
+
+/// RFC 6749 4.1.2: ten minutes at most.
+const CODE_LIFETIME: Duration = Duration::from_mins(10);

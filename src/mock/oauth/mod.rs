@@ -1,0 +1,96 @@
+//! The authorization server. Its issuer is the gateway's origin.
+
+mod access;
+mod authorize;
+mod form;
+mod grants;
+pub(crate) mod jwt;
+mod metadata;
+mod register;
+mod revoke;
+mod token;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{StatusCode, header};
+
+pub(crate) use access::{Endpoint, Refusal, admit, require};
+pub(crate) use authorize::AuthorizationRequest;
+pub(crate) use form::Form;
+pub(crate) use grants::Grants;
+pub(crate) use register::Client;
+
+use super::plan::Auth;
+use super::state::Mock;
+
+/// All that the plan lets exist; what an old release does not know is 404.
+pub(crate) fn routes(mock: &Mock) -> Router<Arc<Mock>> {
+    let mut router = Router::new();
+    if mock.plan.auth == Auth::None {
+        return router;
+    }
+    router = router.route("/oauth/token", post(token::token));
+    if !mock.plan.old_release {
+        router = router
+            .route("/.well-known/oauth-protected-resource", get(metadata::root_resource))
+            .route("/.well-known/oauth-protected-resource/{*path}", get(metadata::resource))
+            .route("/.well-known/oauth-authorization-server", get(metadata::server))
+            .route("/.well-known/jwks.json", get(metadata::jwks))
+            .route("/register", post(register::register))
+            .route("/authorize", get(authorize::authorize))
+            .route("/authorize/complete", get(authorize::complete))
+            .route("/oauth/revoke", post(revoke::revoke));
+    }
+    router.layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// An error as RFC 6749 5.2 and RFC 7591 3.2.2 word it.
+#[derive(Debug)]
+pub(crate) struct OAuthError {
+    pub(crate) status: StatusCode,
+    pub(crate) error: Cow<'static, str>,
+    pub(crate) description: &'static str,
+}
+
+impl OAuthError {
+    pub(crate) fn bad_request(error: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: error.into(), description }
+    }
+
+    /// The error that a test has ordered.
+    pub(crate) fn ordered(error: String) -> Self {
+        let client = error == "invalid_client";
+        let status = if client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        Self { status, error: error.into(), description: "a test has ordered this error" }
+    }
+
+    pub(crate) fn invalid_client(description: &'static str) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client".into(), description }
+    }
+}
+
+impl IntoResponse for OAuthError {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({"error": self.error, "error_description": self.description});
+        let mut response = (self.status, no_store(), axum::Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 6749 5.2: required where the client used `Authorization`, harmless elsewhere.
+            let challenge = http::HeaderValue::from_static("Basic realm=\"apexmcp-mock\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// RFC 6749 5.1: on every answer that could carry a token.
+pub(crate) fn no_store() -> [(header::HeaderName, &'static str); 2] {
+    [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
+}
+
+/// No request to an authorization server is near this long.
+const MAX_BODY: usize = 64 << 10;

@@ -1,0 +1,252 @@
+//! The token endpoint.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, State};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::{Extension, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::grants::{Grant, Proof};
+use super::jwt::{self, Claims};
+use super::{Form, OAuthError, metadata, no_store};
+use crate::mock::fault::Fault;
+use crate::mock::keys::same_secret;
+use crate::mock::log::{Credential, Note, fingerprint};
+use crate::mock::state::{Mock, lock};
+use crate::mock::wire::Scissors;
+
+/// `POST /oauth/token`.
+pub(crate) async fn token(
+    State(mock): State<Arc<Mock>>,
+    Extension(note): Extension<Note>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, OAuthError> {
+    let form = Form::parse(&body);
+    note.add(|entry| {
+        entry.grant_type = form.get("grant_type").map(str::to_owned);
+        entry.refresh_token = form.get("refresh_token").map(fingerprint);
+        if form.get("client_secret").is_some() {
+            entry.credential = Credential::ClientSecret;
+        }
+    });
+    if let Some(ordered) = ordered(&mock) {
+        return ordered;
+    }
+    let mut answer = grant(&mock, &headers, &form)?;
+    mock.faults.replace(&mut answer, |fault| match fault {
+        Fault::TokenMember(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
+    if mock.faults.strikes(&Fault::TokenResetAfterRotate) {
+        scissors.cut();
+    }
+    Ok((no_store(), Json(answer)).into_response())
+}
+
+/// The answer that a test has ordered instead of a grant.
+fn ordered(mock: &Mock) -> Option<Result<Response, OAuthError>> {
+    mock.faults.take(|fault| match fault {
+        Fault::TokenStatus(status) => {
+            let status = StatusCode::from_u16(*status).ok()?;
+            Some(Ok((status, no_store()).into_response()))
+        }
+        Fault::TokenError(error) => Some(Err(OAuthError::ordered(error.clone()))),
+        Fault::TokenHtml => Some(Ok(Html("<h1>Please log in</h1>").into_response())),
+        _ => None,
+    })
+}
+
+fn grant(mock: &Mock, headers: &HeaderMap, form: &Form) -> Result<Value, OAuthError> {
+    let is_form = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok())
+        .and_then(|it| it.split(';').next())
+        .is_some_and(|it| it.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    if !is_form || form.has_repetition() {
+        return Err(OAuthError::bad_request(
+            "invalid_request",
+            "expected a form without repetition",
+        ));
+    }
+    let client = ClientAuth::read(headers, form)?;
+    match form.get("grant_type") {
+        Some("client_credentials") => client_credentials(mock, &client, form),
+        Some("authorization_code") if !mock.plan.old_release => {
+            authorization_code(mock, &client.public(mock)?, form)
+        }
+        Some("refresh_token") if !mock.plan.old_release => {
+            refresh_token(mock, &client.public(mock)?, form)
+        }
+        Some(_) => {
+            Err(OAuthError::bad_request("unsupported_grant_type", "this grant type is not offered"))
+        }
+        None => Err(OAuthError::bad_request("invalid_request", "`grant_type` is missing")),
+    }
+}
+
+/// How a client names itself, and proves it.
+struct ClientAuth {
+    client_id: String,
+    client_secret: Option<String>,
+}
+
+impl ClientAuth {
+    fn read(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
+        let in_form = form.get("client_id").map(str::to_owned);
+        let form_secret = form.get("client_secret").map(str::to_owned);
+        let Some(value) = headers.get(header::AUTHORIZATION) else {
+            let client_id = in_form.ok_or(OAuthError::invalid_client("the client is not named"))?;
+            return Ok(Self { client_id, client_secret: form_secret });
+        };
+        let (client_id, secret) = value
+            .to_str()
+            .ok()
+            .and_then(basic)
+            .ok_or(OAuthError::invalid_client("expected `Authorization: Basic`"))?;
+        // RFC 6749 2.3: one method at a time.
+        if form_secret.is_some() || in_form.is_some_and(|it| it != client_id) {
+            return Err(OAuthError::bad_request("invalid_request", "two ways of authentication"));
+        }
+        Ok(Self { client_id, client_secret: Some(secret) })
+    }
+
+    /// The id of a registered client. These have no secret to send.
+    fn public(self, mock: &Mock) -> Result<String, OAuthError> {
+        if self.client_secret.is_some() || !lock(&mock.clients).contains_key(&self.client_id) {
+            return Err(OAuthError::invalid_client("this client is not registered"));
+        }
+        Ok(self.client_id)
+    }
+}
+
+fn authorization_code(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuthError> {
+    let need = |name: &'static str, what: &'static str| {
+        form.get(name).ok_or(OAuthError::bad_request("invalid_request", what))
+    };
+    let code = need("code", "`code` is missing")?;
+    let proof = Proof {
+        client_id,
+        redirect_uri: need("redirect_uri", "`redirect_uri` is missing")?,
+        verifier: need("code_verifier", "`code_verifier` is missing")?,
+    };
+    let redeemed = lock(&mock.grants).redeem_code(code, proof, mock.clock.now());
+    let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
+    same_resource(&grant, form)?;
+    let scope = grant.scope.clone();
+    Ok(tokens(mock, &grant, &scope, grant.refreshes.then_some(family)))
+}
+
+fn refresh_token(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuthError> {
+    let token = form
+        .get("refresh_token")
+        .ok_or(OAuthError::bad_request("invalid_request", "`refresh_token` is missing"))?;
+    // What is wrong with the request must not use up the token.
+    let mut scope = None;
+    if let Some(grant) = lock(&mock.grants).peek(token) {
+        same_resource(grant, form)?;
+        scope = form.get("scope");
+        // RFC 6749 6: never more than was granted.
+        if scope.is_some_and(|it| !it.split(' ').all(|it| grant.scope.split(' ').any(|g| g == it)))
+        {
+            return Err(OAuthError::bad_request("invalid_scope", "more than was granted"));
+        }
+    }
+    let redeemed = lock(&mock.grants).redeem_refresh_token(token, client_id, mock.clock.now());
+    let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
+    Ok(tokens(mock, &grant, scope.unwrap_or(&grant.scope), Some(family)))
+}
+
+fn client_credentials(mock: &Mock, client: &ClientAuth, form: &Form) -> Result<Value, OAuthError> {
+    let secret = client.client_secret.as_deref().unwrap_or_default();
+    let known = mock
+        .plan
+        .machine_clients
+        .iter()
+        .find(|it| it.client_id == client.client_id && same_secret(&it.client_secret, secret));
+    let known = known.ok_or(OAuthError::invalid_client("unknown client or wrong secret"))?;
+    let scope = form.get("scope").unwrap_or(metadata::DEFAULT_SCOPE);
+    if !metadata::is_known_scope(scope) {
+        return Err(OAuthError::bad_request("invalid_scope", "expected `mcp:call`"));
+    }
+    let default = mock.http_url(&known.org);
+    let resource = form.get("resource").unwrap_or(&default);
+    if *resource != mock.base_url
+        && metadata::org_of_resource(mock, resource) != Some(known.org.as_str())
+    {
+        return Err(OAuthError::bad_request("invalid_target", "not an endpoint of this client"));
+    }
+    let grant = Grant {
+        client_id: client.client_id.clone(),
+        user: client.client_id.clone(),
+        org: known.org.clone(),
+        scope: scope.to_owned(),
+        resource: resource.to_owned(),
+        refreshes: false,
+    };
+    Ok(tokens(mock, &grant, scope, None))
+}
+
+/// RFC 8707 2.2: a token request may name the resource again, but no other one.
+fn same_resource(grant: &Grant, form: &Form) -> Result<(), OAuthError> {
+    if form.get("resource").is_none_or(|it| it == grant.resource) {
+        return Ok(());
+    }
+    Err(OAuthError::bad_request("invalid_target", "not the resource that was granted"))
+}
+
+/// RFC 6749 5.1.
+fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value {
+    let now = mock.clock.now();
+    let lifetime = mock.plan.access_token_lifetime.as_secs();
+    let claims = Claims {
+        iss: mock.base_url.clone(),
+        sub: grant.user.clone(),
+        aud: grant.resource.clone(),
+        org: grant.org.clone(),
+        scope: scope.to_owned(),
+        client_id: grant.client_id.clone(),
+        iat: now.as_secs(),
+        exp: now.as_secs() + lifetime,
+        jti: lock(&mock.grants).token_id(&mock.keys.random()),
+    };
+    let access_token = jwt::sign(&mock.keys, &claims);
+    mock.remember(&access_token);
+    let mut answer = json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": lifetime,
+        "scope": scope,
+    });
+    if let Some(family) = family {
+        let token = mock.issue("apx_refresh_");
+        let expires = now + mock.plan.refresh_token_lifetime;
+        lock(&mock.grants).add_refresh_token(token.clone(), family, expires);
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("refresh_token".into(), token.into());
+        }
+    }
+    answer
+}
+
+/// RFC 6749 2.3.1: both parts are form-encoded before they are joined.
+fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let joined = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = joined.split_once(':')?;
+    let decode = |text: &str| {
+        let pair = format!("={text}");
+        form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((decode(id)?, decode(secret)?))
+}

@@ -1,0 +1,172 @@
+//! Sign-in and consent.
+
+use std::time::Duration;
+
+use super::client::{Answer, get, post};
+use super::login::{REDIRECT_URI, authorization_url, exchange, parameter, register};
+use crate::mock::{Fault, Gateway, Plan};
+
+/// A browser in front of the consent page.
+struct Browser {
+    gateway: Gateway,
+    client_id: String,
+    handoff: String,
+    cookie: String,
+    csrf: String,
+}
+
+impl Browser {
+    fn at_consent() -> Self {
+        let gateway = Gateway::start(Plan::default()).unwrap();
+        let client_id = register(&gateway);
+        let location = get(&authorization_url(&gateway, &client_id, |_| {})).send().location();
+        assert!(location.as_str().starts_with(&format!("{}/oauth/consent?", gateway.web_url())));
+        let handoff = parameter(&location, "handoff").unwrap();
+        let page = get(location.as_str()).send();
+        assert!(page.body.contains("action=\"/signin\""), "{}", page.body);
+        let answer = post(&format!("{}/signin", gateway.web_url()))
+            .form(&[("user", "<ada>"), ("handoff", &handoff)])
+            .send();
+        assert_eq!(answer.status, 303);
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"));
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let page = get(location.as_str()).header("Cookie", &cookie).send();
+        assert_page(&page);
+        let csrf = between(&page.body, "name=\"csrf\" value=\"", "\"").to_owned();
+        Self { gateway, client_id, handoff, cookie, csrf }
+    }
+
+    fn decide(&self, decision: &str) -> Answer {
+        self.post(&[("decision", decision), ("handoff", &self.handoff), ("csrf", &self.csrf)])
+    }
+
+    fn post(&self, pairs: &[(&str, &str)]) -> Answer {
+        post(&format!("{}/oauth/consent", self.gateway.web_url()))
+            .header("Cookie", &self.cookie)
+            .header("Origin", self.gateway.web_url())
+            .form(pairs)
+            .send()
+    }
+}
+
+fn assert_page(page: &Answer) {
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("a &lt;b&gt;test&lt;&#x2f;b&gt; client"), "{}", page.body);
+    assert!(page.body.contains("acme") && page.body.contains("mcp:call"));
+    assert!(page.body.contains("&lt;ada&gt;") && !page.body.contains("<ada>"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"));
+    assert!(policy.contains("form-action 'self' http://127.0.0.1:"));
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    text.split_once(before).unwrap().1.split_once(after).unwrap().0
+}
+
+#[test]
+fn approval_ends_in_a_code() {
+    let browser = Browser::at_consent();
+    let back = browser.decide("approve").location();
+    assert!(
+        back.as_str().starts_with(&format!("{}/authorize/complete?", browser.gateway.base_url()))
+    );
+    let location = get(back.as_str()).send().location();
+    assert!(location.as_str().starts_with(REDIRECT_URI));
+    assert_eq!(parameter(&location, "state").as_deref(), Some("st&te"));
+    let code = parameter(&location, "code").unwrap();
+    assert_eq!(exchange(&browser.gateway, &browser.client_id, &code).status, 200);
+    // The decision counts once.
+    assert_eq!(get(back.as_str()).send().status, 400);
+}
+
+#[test]
+fn denial_ends_in_an_error() {
+    let browser = Browser::at_consent();
+    for decision in ["deny", "anything"] {
+        let browser = if decision == "deny" { &browser } else { &Browser::at_consent() };
+        let location = get(browser.decide(decision).location().as_str()).send().location();
+        assert_eq!(parameter(&location, "error").as_deref(), Some("access_denied"));
+        assert_eq!(parameter(&location, "state").as_deref(), Some("st&te"));
+        assert_eq!(parameter(&location, "code"), None);
+    }
+}
+
+#[test]
+fn decisions_need_the_page() {
+    let browser = Browser::at_consent();
+    let approve = ("decision", "approve");
+    let handoff = ("handoff", browser.handoff.as_str());
+    assert_eq!(browser.post(&[approve, handoff]).status, 403);
+    assert_eq!(browser.post(&[approve, handoff, ("csrf", "guess")]).status, 403);
+    assert_eq!(browser.post(&[approve, ("csrf", &browser.csrf)]).status, 400);
+    let foreign = post(&format!("{}/oauth/consent", browser.gateway.web_url()))
+        .header("Cookie", &browser.cookie)
+        .header("Origin", "http://evil.example")
+        .form(&[approve, handoff, ("csrf", &browser.csrf)])
+        .send();
+    assert_eq!(foreign.status, 403);
+    // Without its cookie it is nobody's browser.
+    let nobody = post(&format!("{}/oauth/consent", browser.gateway.web_url()))
+        .form(&[approve, handoff, ("csrf", &browser.csrf)])
+        .send();
+    assert!(nobody.status == 200 && nobody.body.contains("action=\"/signin\""));
+}
+
+#[test]
+fn changed_or_late_handoffs_are_refused() {
+    let browser = Browser::at_consent();
+    let consent = |handoff: &str| {
+        get(&format!("{}/oauth/consent?handoff={handoff}", browser.gateway.web_url()))
+            .header("Cookie", &browser.cookie)
+            .send()
+            .status
+    };
+    let complete = |decision: &str| {
+        get(&format!("{}/authorize/complete?decision={decision}", browser.gateway.base_url()))
+            .send()
+            .status
+    };
+    let (payload, tag) = browser.handoff.split_once('.').unwrap();
+    let flipped = if payload.ends_with('A') { "B" } else { "A" };
+    let changed = format!("{}{flipped}.{tag}", &payload[..payload.len() - 1]);
+    assert_eq!(consent(&browser.handoff), 200);
+    assert_eq!(consent(&changed), 400);
+    assert_eq!(consent(payload), 400);
+    assert_eq!(consent(""), 400);
+    // A hand-off is no decision, although the same key has signed it.
+    assert_eq!(complete(&browser.handoff), 400);
+    let decision = parameter(&browser.decide("approve").location(), "decision").unwrap();
+    browser.gateway.advance(Duration::from_mins(10));
+    assert_eq!(consent(&browser.handoff), 400);
+    assert_eq!(complete(&decision), 400);
+}
+
+#[test]
+fn one_can_sign_in_as_somebody_else() {
+    let browser = Browser::at_consent();
+    let answer = post(&format!("{}/signout", browser.gateway.web_url()))
+        .header("Cookie", &browser.cookie)
+        .form(&[("handoff", &browser.handoff)])
+        .send();
+    assert_eq!(answer.status, 303);
+    assert!(browser.decide("approve").body.contains("action=\"/signin\""));
+}
+
+#[test]
+fn secrets_can_differ_and_cookies_get_lost() {
+    let browser = Browser::at_consent();
+    browser.gateway.inject(Fault::HandoffInvalid, 1);
+    let back = browser.decide("approve").location();
+    let page = get(back.as_str()).send();
+    assert_eq!(page.status, 400);
+    assert!(page.body.contains("hand-off is invalid"), "{}", page.body);
+    browser.gateway.inject(Fault::CookieLost, 1);
+    let sign_in = || {
+        let form = [("user", "ada"), ("handoff", browser.handoff.as_str())];
+        post(&format!("{}/signin", browser.gateway.web_url())).form(&form).send()
+    };
+    let (lost, kept) = (sign_in(), sign_in());
+    assert_eq!((lost.status, lost.header("set-cookie")), (303, None));
+    assert!(kept.header("set-cookie").is_some());
+}
