@@ -248,7 +248,7 @@ impl Access {
                     out.push(Effect::Abort(*exchange));
                 }
                 let failure = login.timed_out();
-                self.resign(&failure, now, out);
+                Self::resign(&failure, now, out);
                 self.refuse(failure, now);
             }
             State::Claiming(claiming)

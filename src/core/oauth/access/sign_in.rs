@@ -56,13 +56,13 @@ impl Access {
 
     pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
         out.push(Effect::Redirect(RedirectCommand::Close));
-        self.resign(&failure, now, out);
+        Self::resign(&failure, now, out);
         out.tell(Notice::Failed(Box::new(failure.clone().into())));
         self.refuse(failure, now);
     }
 
     /// Tells the processes that follow that there will be no tokens.
-    pub(super) fn resign(&self, failure: &SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn resign(failure: &SignInFailure, now: Moment, out: &mut Outbox<'_>) {
         let claim = Claim::Failed { reason: failure.to_string(), at: now.unix };
         out.push(Effect::Store(StoreCommand::Resign(Some(claim))));
     }
