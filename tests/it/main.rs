@@ -17,3 +17,4 @@ mod mock;
 mod secrets;
 mod support;
 mod tidy;
+mod together;

@@ -57,6 +57,26 @@ impl Home {
         self.script("idle", ":")
     }
 
+    /// A browser in front of which somebody takes two seconds.
+    fn slow_browser(&self) -> PathBuf {
+        let work = "sleep 2; exec curl -sSL --max-time 20 -o \"$HOME/page.html\" \"$1\"";
+        self.script("slow", work)
+    }
+
+    /// Does what a person would do in the window that was opened first.
+    pub fn finish_sign_in(&self) {
+        let log = std::fs::read_to_string(self.dir.path().join("browsers")).unwrap();
+        let page = self.dir.path().join("page.html");
+        let url = log.lines().next().unwrap();
+        let status = Command::new("curl")
+            .args(["-sSL", "--max-time", "20", "-o"])
+            .arg(page)
+            .arg(url)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
     fn script(&self, name: &str, work: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         let text = format!("#!/bin/sh\necho \"$1\" >> \"$HOME/browsers\"\n{work}\n");
@@ -83,6 +103,7 @@ fn make_executable(_: &Path) {}
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Person {
     Present,
+    Slow,
     Absent,
 }
 
@@ -111,6 +132,7 @@ impl Bridge {
     pub fn start_with(home: &Home, person: Person, args: &[&str], env: &[(&str, &str)]) -> Self {
         let browser = match person {
             Person::Present => home.browser(),
+            Person::Slow => home.slow_browser(),
             Person::Absent => home.idle_browser(),
         };
         let mut child = Command::new(env!("CARGO_BIN_EXE_apexmcp-bridge"))
@@ -195,6 +217,12 @@ impl Bridge {
 
     pub fn call(&mut self, id: u64, tool: &str, arguments: Value) -> Value {
         self.request(id, "tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// Ends it as a host that has lost its patience.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub fn id(&self) -> u32 {

@@ -17,6 +17,7 @@ use crate::secret::Secret;
 mod access;
 mod provisional;
 mod sessions;
+mod together;
 mod transport;
 
 const INITIALIZE: &str =
