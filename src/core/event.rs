@@ -105,6 +105,14 @@ pub struct StreamEvent {
     pub retry: Option<u64>,
 }
 
+impl StreamEvent {
+    /// Whether it carries a message: without a name, or with an empty one, it is of the type
+    /// `message` (WHATWG HTML §9.2.6).
+    pub fn is_message(&self) -> bool {
+        !self.data.is_empty() && matches!(self.name.as_deref(), None | Some("" | "message"))
+    }
+}
+
 /// Why an exchange brought no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpFailure {
@@ -296,6 +304,8 @@ impl fmt::Debug for Request {
 pub enum Expect {
     /// MCP messages: large, slow, perhaps a stream.
     Messages,
+    /// That a notification or an answer was taken.
+    Acknowledgement,
     /// A stream of Streamable HTTP that may be silent for hours.
     Stream,
     /// The stream of HTTP+SSE: its events carry neither ids nor waits that matter.

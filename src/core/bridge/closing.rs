@@ -21,6 +21,8 @@ const FAREWELL: Duration = Duration::from_millis(300);
 pub(super) enum Closing {
     /// Waiting for answers until this moment.
     Draining(Duration),
+    /// Waiting for tokens that are on their way, until this moment.
+    Storing(Duration, u8),
     /// The DELETE is under way, until this moment.
     Farewell(Duration, u8),
     /// Nothing is left to do.
@@ -30,9 +32,10 @@ pub(super) enum Closing {
 impl Closing {
     pub(super) fn deadline(&self) -> Duration {
         match self {
-            Self::Draining(deadline) | Self::Farewell(deadline, _) | Self::Gone(deadline) => {
-                *deadline
-            }
+            Self::Draining(deadline)
+            | Self::Storing(deadline, _)
+            | Self::Farewell(deadline, _)
+            | Self::Gone(deadline) => *deadline,
         }
     }
 }
@@ -45,8 +48,7 @@ impl Bridge {
         }
         // Nobody will finish a sign-in for a host that has left.
         if self.access.is_signing_in() {
-            let url = self.access.sign_in_url().unwrap_or_default();
-            self.give_up(&Failure::SignIn(SignInFailure::Unfinished { url }), out);
+            self.give_up(&self.unfinished(), out);
         }
         self.closing = Some(Closing::Draining(now.after(GRACE)));
     }
@@ -55,18 +57,38 @@ impl Bridge {
     pub(super) fn leave(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
         self.pending.clear();
         self.queue.take();
-        self.farewell(status, now, out);
+        if self.access.expects_tokens() {
+            self.closing = Some(Closing::Storing(now.after(GRACE), status));
+        } else {
+            self.farewell(status, now, out);
+        }
+    }
+
+    fn unfinished(&self) -> Failure {
+        let url = self.access.sign_in_url().unwrap_or_default();
+        Failure::SignIn(SignInFailure::Unfinished { url })
     }
 
     /// Moves the end on.
     pub(super) fn check_closing(&mut self, now: Moment, out: &mut Outbox<'_>) {
         match self.closing {
             Some(Closing::Draining(deadline)) => {
-                if self.access.is_signing_in() || now.reached(deadline) {
+                let over = now.reached(deadline);
+                if self.access.is_signing_in() && !self.pending.is_empty() {
+                    self.give_up(&self.unfinished(), out);
+                }
+                if over {
                     self.give_up(&Failure::Closing, out);
                 }
-                if self.pending.is_empty() && self.idle() {
+                // Tokens that are on their way are worth the wait: those before them are spent.
+                let waits = self.access.expects_tokens() && !over;
+                if self.pending.is_empty() && self.idle() && !waits {
                     let status = self.outcome.as_ref().map_or(0, crate::report::exit_code);
+                    self.farewell(status, now, out);
+                }
+            }
+            Some(Closing::Storing(deadline, status)) => {
+                if !self.access.expects_tokens() || now.reached(deadline) {
                     self.farewell(status, now, out);
                 }
             }
@@ -82,8 +104,11 @@ impl Bridge {
 
     /// Whether nothing is on its way to the gateway any more.
     fn idle(&self) -> bool {
-        let is_host = |e: &Exchange| matches!(e, Exchange::Post(sent, _) if !sent.kind.is_replay());
-        let posts = self.exchanges.values().any(is_host);
+        let counts = |exchange: &Exchange| match exchange {
+            Exchange::Post(sent, _) => !sent.kind.is_replay() && sent.lingers.is_none(),
+            _ => false,
+        };
+        let posts = self.exchanges.values().any(counts);
         self.queue.is_empty() && !posts
     }
 

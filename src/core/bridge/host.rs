@@ -123,7 +123,10 @@ impl Bridge {
             out.detail("the host cancelled `initialize`, which cannot be cancelled");
             return;
         }
-        self.pending.remove(&id);
+        let exchange = self.pending.remove(&id).and_then(|pending| pending.exchange);
+        if let Some(exchange) = exchange {
+            self.let_linger(exchange, now, out);
+        }
         let wanted = Kind::Request(id);
         let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
         match queued {

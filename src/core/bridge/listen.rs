@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{Bridge, Exchange};
 use crate::core::backoff::HEALTHY_AFTER;
 use crate::core::event::{Effect, ExchangeId, Expect, HttpEvent};
-use crate::core::oauth::challenge::Challenge;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
@@ -17,13 +16,15 @@ pub(super) enum Listen {
     None,
     Waiting(Duration),
     Open(ExchangeId, Duration),
+    /// Refused with the tokens of this generation; others may be welcome.
+    Refused(Option<u64>),
 }
 
 impl Listen {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Waiting(deadline) => Some(*deadline),
-            Self::None | Self::Open(..) => None,
+            Self::None | Self::Open(..) | Self::Refused(_) => None,
         }
     }
 }
@@ -65,16 +66,25 @@ impl Bridge {
             return false;
         }
         match event {
-            HttpEvent::Opened(_) => return true,
+            HttpEvent::Opened(_) => {
+                self.listen_refused = false;
+                return true;
+            }
             HttpEvent::Message(event) => {
-                if !event.data.is_empty() && event.name.as_deref().is_none_or(|n| n == "message") {
+                if event.is_message() {
                     self.deliver(event.data, now, out);
                 }
                 return true;
             }
             HttpEvent::Answered(head, _) if head.status == 401 && !self.access.is_static() => {
-                let challenge = Challenge::from_headers(&head.headers);
-                self.access.challenged(challenge, generation, now, out);
+                // Some gateways refuse this stream with any token, and take all POSTs. So it is
+                // worth one renewal and no sign-in.
+                if !std::mem::replace(&mut self.listen_refused, true) {
+                    self.access.refused_in_passing(generation, now, out);
+                }
+                out.detail("the standalone stream is refused with this token");
+                self.listen = Listen::Refused(generation);
+                return false;
             }
             // No stream is offered; that is the server's right.
             HttpEvent::Answered(head, _) if !matches!(head.status, 429 | 500 | 502..=599) => {

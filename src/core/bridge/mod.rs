@@ -24,6 +24,7 @@ mod closing;
 mod deliver;
 mod handshake;
 mod host;
+mod lingering;
 mod listen;
 mod provisional;
 mod queue;
@@ -33,6 +34,7 @@ mod streams;
 
 use closing::Closing;
 use handshake::{Handshake, Phase};
+use lingering::Lingering;
 use listen::Listen;
 use provisional::Provisional;
 use queue::Queue;
@@ -56,6 +58,8 @@ pub struct Bridge {
     /// Counts the sessions: what was sent in one is not answered in the next.
     epoch: u64,
     listen: Listen,
+    /// Whether the standalone stream was refused since it last was open.
+    listen_refused: bool,
     backoff: Backoff,
     phase: Phase,
     handshake: Handshake,
@@ -65,6 +69,7 @@ pub struct Bridge {
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
     exchanges: HashMap<ExchangeId, Exchange>,
+    lingering: Lingering,
     last_exchange: u64,
     closing: Option<Closing>,
     /// How the last answer to the host came out; decides the exit status.
@@ -83,11 +88,24 @@ struct Outgoing {
     epoch: u64,
     /// Whether that session had an id.
     in_session: bool,
+    /// How often its session turned out to be gone.
+    lost: u8,
+    /// Until when the stream that has answered it may stay open.
+    lingers: Option<Duration>,
 }
 
 impl Outgoing {
     fn new(bytes: Bytes, kind: Kind, now: Moment) -> Self {
-        Self { bytes, kind, refused: 0, since: now.uptime, epoch: 0, in_session: false }
+        Self {
+            bytes,
+            kind,
+            refused: 0,
+            since: now.uptime,
+            epoch: 0,
+            in_session: false,
+            lost: 0,
+            lingers: None,
+        }
     }
 }
 
@@ -172,6 +190,7 @@ impl Bridge {
             stream: Stream::default(),
             epoch: 0,
             listen: Listen::default(),
+            listen_refused: false,
             backoff: Backoff::new(seed.rotate_left(17)),
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
@@ -180,6 +199,7 @@ impl Bridge {
             replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),
+            lingering: Lingering::default(),
             last_exchange: 0,
             closing: None,
             outcome: None,
@@ -223,6 +243,7 @@ impl Bridge {
             self.closing.as_ref().map(Closing::deadline),
             patience,
             self.credential_deadline(),
+            self.lingering.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -242,12 +263,20 @@ impl Bridge {
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
         self.tick_streams(now, out);
+        self.tick_lingering(now, out);
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {
-            let failure = self.evidence.clone().unwrap_or(Failure::Lost);
+            // It was never sent: what is known of the outage says more than that.
+            let failure = match self.evidence.clone() {
+                None | Some(Failure::Lost) => Failure::Unreachable {
+                    server: self.origin(),
+                    cause: "the connection was lost and is not back yet".to_owned(),
+                },
+                Some(failure) => failure,
+            };
             if let Some(outgoing) = self.queue.remove(0) {
                 self.drop_outgoing(&outgoing, &failure, out);
             }
@@ -262,9 +291,13 @@ impl Bridge {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         match exchange {
             Exchange::Post(outgoing, generation) => {
+                if !open {
+                    self.lingering.remove(id, &outgoing);
+                }
                 let kept = self.post(id, outgoing, generation, event, now, out);
                 if let (true, Some(outgoing)) = (open, kept) {
                     self.exchanges.insert(id, Exchange::Post(outgoing, generation));
+                    self.let_linger(id, now, out);
                 }
             }
             Exchange::Listen(generation) => {

@@ -15,6 +15,8 @@ use crate::core::time::Moment;
 /// How often one message is sent again after a 401: once with renewed tokens, once after a
 /// sign-in.
 const MAX_REFUSED: u8 = 3;
+/// How often one message is sent again in a new session (MCP 2025-11-25, session management).
+const MAX_LOST: u8 = 1;
 
 impl Bridge {
     /// Takes what came back for a POST; returns the message if more is to come.
@@ -33,7 +35,7 @@ impl Bridge {
                 Some(outgoing)
             }
             HttpEvent::Message(event) => {
-                if !event.data.is_empty() && event.name.as_deref().is_none_or(|n| n == "message") {
+                if event.is_message() {
                     self.deliver(event.data, now, out);
                 }
                 Some(outgoing)
@@ -71,7 +73,9 @@ impl Bridge {
                 self.body(id, &outgoing, head, body, now, out);
             }
             401 => self.challenged(id, outgoing, generation, head, now, out),
-            404 if outgoing.in_session || self.transport == Transport::Sse => {
+            404 if !answers(&body, &outgoing)
+                && (outgoing.in_session || self.transport == Transport::Sse) =>
+            {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
@@ -165,17 +169,18 @@ impl Bridge {
     fn session_gone(
         &mut self,
         id: ExchangeId,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         head: &Head,
         body: &Bytes,
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
-        if outgoing.refused >= MAX_REFUSED || matches!(outgoing.kind, Kind::ReplayInitialize(_)) {
+        if outgoing.lost >= MAX_LOST || matches!(outgoing.kind, Kind::ReplayInitialize(_)) {
             let failure = self.refusal(head, body);
             self.undelivered(id, &outgoing, &failure, now, out);
             return;
         }
+        outgoing.lost += 1;
         out.detail("the gateway has forgotten the session; beginning a new one");
         if outgoing.epoch != self.epoch {
             // That session is gone already, and a new one is on its way.

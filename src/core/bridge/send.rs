@@ -1,6 +1,7 @@
 //! What goes to the gateway, and when.
 
 use super::{Bridge, Exchange, Kind, MAX_IN_FLIGHT, Outgoing, Phase};
+use crate::core::event::Expect;
 use crate::core::link::Transport;
 use crate::core::oauth::access::Readiness;
 use crate::core::outbox::Outbox;
@@ -36,7 +37,7 @@ impl Bridge {
                     continue;
                 }
             };
-            if self.exchanges.len() >= MAX_IN_FLIGHT {
+            if self.exchanges.len() - self.lingering.len() >= MAX_IN_FLIGHT {
                 return;
             }
             let url = match self.transport {
@@ -52,7 +53,12 @@ impl Bridge {
                 self.carrier.session = None;
                 self.carrier.version = None;
             }
-            let request = self.carrier.post(&url, token.as_ref(), outgoing.bytes.clone());
+            let expect = match outgoing.kind.ids() {
+                [] => Expect::Acknowledgement,
+                _ => Expect::Messages,
+            };
+            let body = outgoing.bytes.clone();
+            let request = self.carrier.post(&url, token.as_ref(), body, expect);
             self.send(outgoing, request, out, now);
         }
     }

@@ -235,8 +235,10 @@ impl Bridge {
             self.stream_lost(failure, format!("HTTP {status}"), now, out);
             return;
         }
-        let failure = self.evidence.take().unwrap_or(failure);
-        self.fail_queue(&failure, out);
+        // Before the server was reached, the first transport's refusal says more than that of the
+        // second one, which was only a try.
+        let first = self.evidence.take().filter(|_| !self.reached);
+        self.fail_queue(&first.unwrap_or(failure), out);
         self.begin_again();
     }
 
@@ -284,9 +286,12 @@ impl Bridge {
 
     /// Opens what is due.
     pub(super) fn tick_streams(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        if let Listen::Waiting(until) = self.listen
-            && now.reached(until)
-        {
+        let due = match self.listen {
+            Listen::Waiting(until) => now.reached(until),
+            Listen::Refused(generation) => self.access.generation() != generation,
+            Listen::None | Listen::Open(..) => false,
+        };
+        if due {
             self.listen = Listen::None;
             if self.phase == Phase::Ready {
                 self.open_listen(now, out);

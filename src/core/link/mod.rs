@@ -83,17 +83,17 @@ impl Carrier {
     }
 
     /// A POST of one message to `url`.
-    pub fn post(&self, url: &Url, token: Option<&Secret>, body: bytes::Bytes) -> Request {
+    pub fn post(
+        &self,
+        url: &Url,
+        token: Option<&Secret>,
+        body: bytes::Bytes,
+        expect: Expect,
+    ) -> Request {
         let mut headers = self.headers(token);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Request {
-            method: Method::POST,
-            url: url.clone(),
-            headers,
-            body: Some(body),
-            expect: Expect::Messages,
-        }
+        Request { method: Method::POST, url: url.clone(), headers, body: Some(body), expect }
     }
 
     /// A GET of an event stream at the endpoint.
@@ -216,7 +216,7 @@ mod tests {
         let configured = [header("authorization", "one"), header("Authorization", "two")];
         let carrier = Carrier::new(server.clone(), &configured);
         let token = Secret::new("token".to_owned());
-        let request = carrier.post(&server, Some(&token), bytes::Bytes::new());
+        let request = carrier.post(&server, Some(&token), bytes::Bytes::new(), Expect::Messages);
         let values: Vec<_> = request.headers.get_all(AUTHORIZATION).iter().collect();
         assert_eq!(values, ["two"]);
         assert!(!format!("{:?}", request.headers).contains("two"));

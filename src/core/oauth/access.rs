@@ -10,21 +10,17 @@ use lead::Claiming;
 
 use super::challenge::Challenge;
 use super::failure::SignInFailure;
-use super::grant::GrantAnswer;
-use super::login::{self, Login};
+use super::login::Login;
 use super::record::Record;
-use super::refresh::{self, Refresh};
+use super::refresh::Refresh;
 use crate::config::{AccessMode, LoginOptions};
 use crate::core::backoff::{Backoff, Jitter};
-use crate::core::event::{Delivery, FailureKind, Notice};
-use crate::core::event::{
-    Effect, ExchangeId, HttpEvent, HttpFailure, RedirectCommand, RedirectEvent, StoreCommand,
-    StoreEvent,
-};
+use crate::core::event::{Effect, ExchangeId, RedirectCommand, StoreCommand};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+mod events;
 mod lead;
 mod renew;
 mod sign_in;
@@ -34,6 +30,9 @@ mod sign_in;
 const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
 /// A token with less life than this is renewed before it is used: it could expire on the way.
 const EXPIRY_MARGIN_SECONDS: u64 = 10;
+
+/// Tokens with a shorter life are renewed when they are needed, and not in advance all day long.
+const SHORTEST_LIFE_SECONDS: u64 = 30;
 
 /// The credential of this process.
 #[derive(Debug)]
@@ -131,6 +130,15 @@ impl Access {
         matches!(self.state, State::SigningIn(..) | State::Claiming(_))
     }
 
+    /// Whether tokens are being issued or stored just now.
+    pub fn expects_tokens(&self) -> bool {
+        match &self.state {
+            State::Refreshing(refresh, _) => refresh.expects_tokens(),
+            State::SigningIn(login, _) => login.expects_tokens(),
+            _ => false,
+        }
+    }
+
     /// Whether no request can be sent before something else has happened.
     pub fn is_waiting(&self) -> bool {
         matches!(
@@ -207,6 +215,13 @@ impl Access {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
+        if let State::Refreshing(_, why @ Why::Early) = &mut self.state {
+            // What is under way in good time turns out to be late: the old token is sent no more.
+            if used == self.current.as_ref().map(|record| record.generation) {
+                *why = Why::Needed(challenge);
+            }
+            return;
+        }
         let settled = matches!(self.state, State::Idle | State::Refused(..));
         if !settled || used != self.generation() {
             // Something is under way already, or newer tokens are there.
@@ -221,6 +236,14 @@ impl Access {
                 self.refresh(Why::Needed(challenge), now, out);
             }
             Standing::Known | Standing::Renewed => self.sign_in(challenge, out),
+        }
+    }
+
+    /// Something else than a request was refused. The tokens may be renewed for it, but nobody has
+    /// to sign in, and no token is given up.
+    pub fn refused_in_passing(&mut self, used: Option<u64>, now: Moment, out: &mut Outbox<'_>) {
+        if matches!(self.state, State::Idle) && used == self.generation() && self.can_refresh() {
+            self.refresh(Why::Early, now, out);
         }
     }
 
@@ -248,6 +271,11 @@ impl Access {
                     out.push(Effect::Abort(*exchange));
                 }
                 let failure = login.timed_out();
+                // Perhaps the person saw nothing but an error page, because the server has
+                // forgotten the client.
+                if let Some(record) = &self.current {
+                    out.push(Effect::Store(StoreCommand::Save(record.without_client())));
+                }
                 Self::resign(&failure, now, out);
                 self.refuse(failure, now);
             }
@@ -260,95 +288,6 @@ impl Access {
                 self.refresh(Why::Early, now, out);
             }
             _ => {}
-        }
-    }
-
-    /// The answer to one of the sign-in's documents; `false` if the exchange is not its own.
-    pub fn http(
-        &mut self,
-        exchange: ExchangeId,
-        event: &HttpEvent,
-        now: Moment,
-        out: &mut Outbox<'_>,
-    ) -> bool {
-        match &mut self.state {
-            State::SigningIn(_, open) if *open == Some(exchange) => *open = None,
-            _ => return false,
-        }
-        let answer = match event {
-            HttpEvent::Answered(head, body) => Ok((head.status, body.clone())),
-            HttpEvent::Failed(failure) => Err(failure.clone()),
-            HttpEvent::Opened(_) | HttpEvent::Message(_) | HttpEvent::Ended => {
-                out.push(Effect::Abort(exchange));
-                Err(HttpFailure {
-                    cause: "an event stream instead of a document".to_owned(),
-                    delivery: Delivery::Unknown,
-                    kind: FailureKind::Malformed,
-                })
-            }
-        };
-        self.login(login::Input::Fetched(answer), now, out);
-        true
-    }
-
-    /// The token endpoint's answer.
-    pub fn granted(&mut self, answer: Box<GrantAnswer>, now: Moment, out: &mut Outbox<'_>) {
-        match &self.state {
-            State::SigningIn(..) => self.login(login::Input::Granted(answer), now, out),
-            _ => self.step_refresh(refresh::Input::Granted(answer), now, out),
-        }
-    }
-
-    /// News from the redirect listener.
-    pub fn redirect(&mut self, event: RedirectEvent, now: Moment, out: &mut Outbox<'_>) {
-        let input = match event {
-            RedirectEvent::Bound { port, entropy } => login::Input::Bound(port, entropy),
-            RedirectEvent::BindFailed(reason) => login::Input::BindFailed(reason),
-            RedirectEvent::Redirected { id, query } => login::Input::Redirected(id, query),
-            RedirectEvent::OpenFailed(reason) => {
-                out.tell(Notice::NoBrowser(reason));
-                return;
-            }
-            RedirectEvent::Gone if self.is_signing_in() => {
-                let reason = "the redirect listener ended".to_owned();
-                self.fail(SignInFailure::Local { reason }, now, out);
-                return;
-            }
-            RedirectEvent::Gone => return,
-        };
-        self.login(input, now, out);
-    }
-
-    /// The store's answer.
-    pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
-        match event {
-            StoreEvent::Leading(record, claim) => self.lead(record, claim, now, out),
-            StoreEvent::Following(record, claim) => self.follow(record, claim, now, out),
-            // The bridge's own.
-            StoreEvent::Recalled(_) => {}
-            StoreEvent::Loaded(record, warning) => {
-                if let Some(warning) = warning {
-                    out.tell(Notice::Warning(warning));
-                }
-                if matches!(self.state, State::Reading) {
-                    self.adopt(record, Standing::Known, now);
-                }
-            }
-            StoreEvent::Locked(record) => {
-                self.step_refresh(refresh::Input::Locked(record), now, out);
-            }
-            StoreEvent::Busy(reason) => {
-                self.step_refresh(refresh::Input::Busy(reason), now, out);
-            }
-            StoreEvent::Saved { generation, warning } => {
-                if let Some(warning) = warning {
-                    out.tell(Notice::Warning(warning));
-                }
-                match &self.state {
-                    State::SigningIn(..) => self.login(login::Input::Saved(generation), now, out),
-                    _ => self.step_refresh(refresh::Input::Saved(generation), now, out),
-                }
-            }
         }
     }
 
@@ -390,6 +329,9 @@ impl Access {
         let early = Duration::from_secs(life * 7 / 10);
         let late = Duration::from_secs(life * 9 / 10);
         let at = tokens.obtained_at + self.jitter.between(early, late).as_secs();
+        if life < SHORTEST_LIFE_SECONDS {
+            return None;
+        }
         // What is overdue is done when it is needed, or in a moment.
         Some(at.max(now.unix + 1))
     }

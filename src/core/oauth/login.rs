@@ -200,6 +200,11 @@ impl Login {
         }
     }
 
+    /// Whether tokens are being issued or stored just now.
+    pub fn expects_tokens(&self) -> bool {
+        matches!(self.state, State::ExpectTokens(_) | State::ExpectSaved(..))
+    }
+
     /// Where the person is expected to sign in, once that is known.
     pub fn url(&self) -> Option<&Url> {
         match &self.state {

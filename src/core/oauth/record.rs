@@ -32,6 +32,17 @@ pub struct Record {
     pub tokens: Option<Tokens>,
 }
 
+impl Record {
+    /// What is left when the server does not know the client any more. No redirect URI is the sign
+    /// that it has to be registered again.
+    pub fn without_client(&self) -> Box<Self> {
+        let mut record = self.clone();
+        record.client.redirect_uri.clear();
+        record.tokens = None;
+        Box::new(record)
+    }
+}
+
 /// A client registration (RFC 7591 §3.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {

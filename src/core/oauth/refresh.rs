@@ -82,6 +82,11 @@ impl Refresh {
         Self(State::ExpectLock(used))
     }
 
+    /// Whether tokens are being issued or stored just now.
+    pub fn expects_tokens(&self) -> bool {
+        matches!(self.0, State::ExpectTokens(..) | State::ExpectSaved(_))
+    }
+
     /// Takes the next input.
     #[must_use]
     pub fn handle(self, input: Input, now: Moment, out: &mut Vec<Step>) -> Self {
@@ -176,7 +181,16 @@ fn granted(
             out.push(Step::Save(record.clone()));
             State::ExpectSaved(record)
         }
-        GrantFailure::Refused { error, .. } => later(format!("`{error}`"), out),
+        GrantFailure::Refused { error, .. } if is_temporary(&error) => {
+            later(format!("`{error}`"), out)
+        }
+        // A refusal that the standard has no word for. Asking again would change nothing, so a
+        // person is asked; the tokens stay, in case the server comes to its senses.
+        GrantFailure::Refused { .. } => {
+            out.push(Step::Unlock);
+            out.push(Step::Done(Outcome::SignIn(Some(record))));
+            State::Done
+        }
         GrantFailure::AnswerLost(_) if attempt == Attempt::First => match grant(&record) {
             Some(grant) => {
                 out.push(Step::Grant(Box::new(grant)));
@@ -188,6 +202,16 @@ fn granted(
         | GrantFailure::Transient(cause)
         | GrantFailure::Malformed(cause) => later(cause, out),
     }
+}
+
+/// Whether the server may answer otherwise in a moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), or was
+/// not even the one that answered: `http_…` stands for a refusal without a code, and redirects, 403
+/// and 407 are what portals, firewalls and proxies say.
+fn is_temporary(error: &str) -> bool {
+    matches!(
+        error,
+        "temporarily_unavailable" | "server_error" | "slow_down" | "http_403" | "http_407"
+    ) || error.starts_with("http_3")
 }
 
 /// Whether the refresh token or the client is dead (RFC 6749 §5.2); everything else may pass.

@@ -18,7 +18,7 @@ pub(super) fn render(page: Page, hint: Option<&str>) -> String {
         Page::Denied => (
             "failed",
             "You have not given access",
-            "Nothing was stored. To try again, use the tool in your application once more.",
+            "Nothing was stored. To try again, wait a minute and use the tool in your application once more.",
         ),
         Page::Failed => (
             "failed",

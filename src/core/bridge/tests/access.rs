@@ -33,7 +33,7 @@ impl World {
     }
 
     /// With a stored sign-in, past the handshake; three exchanges are used.
-    fn signed_in(expires_in: u64) -> Self {
+    pub(super) fn signed_in(expires_in: u64) -> Self {
         let mut world = Self::oauth();
         world.line(INITIALIZE).loaded(Some(record(1, "at1", expires_in)));
         world.answer(1, 200, RESULT).line(INITIALIZED).answer(2, 202, "").answer(3, 405, "");
@@ -45,7 +45,7 @@ impl World {
         self.event(Event::Store(StoreEvent::Loaded(record, None)))
     }
 
-    fn locked(&mut self, record: Option<Box<Record>>) -> &mut Self {
+    pub(super) fn locked(&mut self, record: Option<Box<Record>>) -> &mut Self {
         self.event(Event::Store(StoreEvent::Locked(record)))
     }
 

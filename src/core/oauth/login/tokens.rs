@@ -16,6 +16,13 @@ pub(super) fn tokens(
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
     let granted = answer.map_err(|failure| {
+        if let GrantFailure::Refused { error, .. } = &failure
+            && matches!(error.as_str(), "invalid_client" | "unauthorized_client")
+            && let Some(known) = &start.known
+        {
+            // The server has forgotten the client: the next sign-in registers another one.
+            out.push(Step::Save(known.without_client()));
+        }
         let failure = grant_failure(failure);
         out.push(answer_page(expect.browser, Page::Failed(failure.to_string())));
         failure

@@ -144,6 +144,18 @@ fn an_outage_keeps_the_tokens() {
 }
 
 #[test]
+fn a_refusal_without_a_standard_word_leads_to_a_person_and_deletes_nothing() {
+    for error in ["invalid_request", "invalid_token", "http_400", "http_401", "http_422"] {
+        let no = refused(GrantFailure::Refused { error: error.to_owned(), description: None });
+        let expected = ["lock", "grant rt1", "unlock", "sign in"];
+        let Some(Outcome::SignIn(Some(record))) = check(vec![locked(), no], &expected) else {
+            panic!()
+        };
+        assert!(record.tokens.is_some());
+    }
+}
+
+#[test]
 fn a_lost_answer_is_asked_for_once_more_and_no_more() {
     let lost = || refused(GrantFailure::AnswerLost("reset".to_owned()));
     let inputs = vec![locked(), lost(), granted(Some("rt2")), Input::Saved(2)];

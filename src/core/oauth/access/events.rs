@@ -1,0 +1,103 @@
+//! What the world says, on its way to the sign-in or the renewal that waits for it.
+
+use super::{Access, Standing, State};
+use crate::core::event::{
+    Delivery, Effect, ExchangeId, FailureKind, HttpEvent, HttpFailure, Notice, RedirectEvent,
+    StoreEvent,
+};
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::oauth::grant::GrantAnswer;
+use crate::core::oauth::{login, refresh};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+impl Access {
+    /// The answer to one of the sign-in's documents; `false` if the exchange is not its own.
+    pub fn http(
+        &mut self,
+        exchange: ExchangeId,
+        event: &HttpEvent,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        match &mut self.state {
+            State::SigningIn(_, open) if *open == Some(exchange) => *open = None,
+            _ => return false,
+        }
+        let answer = match event {
+            HttpEvent::Answered(head, body) => Ok((head.status, body.clone())),
+            HttpEvent::Failed(failure) => Err(failure.clone()),
+            HttpEvent::Opened(_) | HttpEvent::Message(_) | HttpEvent::Ended => {
+                out.push(Effect::Abort(exchange));
+                Err(HttpFailure {
+                    cause: "an event stream instead of a document".to_owned(),
+                    delivery: Delivery::Unknown,
+                    kind: FailureKind::Malformed,
+                })
+            }
+        };
+        self.login(login::Input::Fetched(answer), now, out);
+        true
+    }
+
+    /// The token endpoint's answer.
+    pub fn granted(&mut self, answer: Box<GrantAnswer>, now: Moment, out: &mut Outbox<'_>) {
+        match &self.state {
+            State::SigningIn(..) => self.login(login::Input::Granted(answer), now, out),
+            _ => self.step_refresh(refresh::Input::Granted(answer), now, out),
+        }
+    }
+
+    /// News from the redirect listener.
+    pub fn redirect(&mut self, event: RedirectEvent, now: Moment, out: &mut Outbox<'_>) {
+        let input = match event {
+            RedirectEvent::Bound { port, entropy } => login::Input::Bound(port, entropy),
+            RedirectEvent::BindFailed(reason) => login::Input::BindFailed(reason),
+            RedirectEvent::Redirected { id, query } => login::Input::Redirected(id, query),
+            RedirectEvent::OpenFailed(reason) => {
+                out.tell(Notice::NoBrowser(reason));
+                return;
+            }
+            RedirectEvent::Gone if self.is_signing_in() => {
+                let reason = "the redirect listener ended".to_owned();
+                self.fail(SignInFailure::Local { reason }, now, out);
+                return;
+            }
+            RedirectEvent::Gone => return,
+        };
+        self.login(input, now, out);
+    }
+
+    /// The store's answer.
+    pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
+        match event {
+            StoreEvent::Leading(record, claim) => self.lead(record, claim, now, out),
+            StoreEvent::Following(record, claim) => self.follow(record, claim, now, out),
+            // The bridge's own.
+            StoreEvent::Recalled(_) => {}
+            StoreEvent::Loaded(record, warning) => {
+                if let Some(warning) = warning {
+                    out.tell(Notice::Warning(warning));
+                }
+                if matches!(self.state, State::Reading) {
+                    self.adopt(record, Standing::Known, now);
+                }
+            }
+            StoreEvent::Locked(record) => {
+                self.step_refresh(refresh::Input::Locked(record), now, out);
+            }
+            StoreEvent::Busy(reason) => {
+                self.step_refresh(refresh::Input::Busy(reason), now, out);
+            }
+            StoreEvent::Saved { generation, warning } => {
+                if let Some(warning) = warning {
+                    out.tell(Notice::Warning(warning));
+                }
+                match &self.state {
+                    State::SigningIn(..) => self.login(login::Input::Saved(generation), now, out),
+                    _ => self.step_refresh(refresh::Input::Saved(generation), now, out),
+                }
+            }
+        }
+    }
+}

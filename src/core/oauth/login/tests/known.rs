@@ -1,0 +1,92 @@
+//! A client that is registered already.
+
+use super::*;
+
+fn known_record() -> Record {
+    Record {
+        version: 1,
+        generation: 4,
+        server: SERVER.to_owned(),
+        issuer: "https://mcp.example".to_owned(),
+        token_endpoint: "https://mcp.example/token".to_owned(),
+        client: Registration {
+            id: "known".to_owned(),
+            secret: None,
+            auth_method: None,
+            redirect_uri: "http://127.0.0.1:9999/oauth/callback".to_owned(),
+            secret_expires_at: None,
+        },
+        resource: None,
+        tokens: None,
+    }
+}
+
+#[test]
+fn a_known_client_is_used_again_while_its_port_is_free() {
+    let record = known_record();
+    let known = || Start { known: Some(Box::new(record.clone())), ..start() };
+    let inputs = |port| {
+        let bound = Input::Bound(port, Box::new([7; 64]));
+        vec![document(200, RESOURCE), document(200, METADATA), bound]
+    };
+    let (steps, _) = run(known(), inputs(9999));
+    let seen: Vec<_> = steps.iter().map(render).collect();
+    assert_eq!(seen[2], "bind [9999, 4177, 0]");
+    assert!(seen[3].starts_with("fetch https://mcp.example/authorize?x=1&"), "{seen:?}");
+    // Whatever the authorization endpoint says, other than that it does not know this client.
+    let unreachable = HttpFailure {
+        cause: "time-out".to_owned(),
+        delivery: Delivery::Unknown,
+        kind: FailureKind::Network,
+    };
+    for answer in [
+        document(302, ""),
+        document(200, "<title>invalid_client</title>"),
+        document(400, r#"{"error":"invalid_request"}"#),
+        document(503, ""),
+        Input::Fetched(Err(unreachable)),
+    ] {
+        let mut inputs = inputs(9999);
+        inputs.push(answer);
+        let (steps, _) = run(known(), inputs);
+        let seen: Vec<_> = steps.iter().map(render).collect();
+        assert_eq!(&seen[4..], ["tell the address", "claim", "open /authorize"]);
+    }
+    for answer in [
+        document(400, r#"{"error":"invalid_client"}"#),
+        document(401, r#"{"error":"unauthorized_client"}"#),
+        document(400, "<h1>Unknown client</h1>"),
+    ] {
+        let mut inputs = inputs(9999);
+        inputs.extend([answer, document(201, CLIENT)]);
+        let (steps, _) = run(known(), inputs);
+        let seen: Vec<_> = steps.iter().map(render).collect();
+        assert!(seen[4].starts_with("register "), "{seen:?}");
+        assert_eq!(&seen[5..], ["tell the address", "claim", "open /authorize"]);
+    }
+    let (steps, _) = run(known(), inputs(50_000));
+    assert!(matches!(steps.last(), Some(Step::Register(..))), "another port is registered anew");
+}
+
+#[test]
+fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_next_time() {
+    let mut known = start();
+    known.known = Some(Box::new(known_record()));
+    let bound = Input::Bound(9999, Box::new([7; 64]));
+    let no = GrantFailure::Refused { error: "invalid_client".to_owned(), description: None };
+    let inputs = vec![
+        document(200, RESOURCE),
+        document(200, METADATA),
+        bound,
+        document(302, ""),
+        good(),
+        Input::Granted(Box::new(Err(no))),
+    ];
+    let (steps, result) = run(known, inputs);
+    assert!(result.is_err());
+    let saved = steps.iter().find_map(|step| match step {
+        Step::Save(record) => Some(record),
+        _ => None,
+    });
+    assert!(saved.unwrap().client.redirect_uri.is_empty());
+}
