@@ -90,7 +90,7 @@ async fn converse(config: &Config, pipes: Pipes, log: &Log) -> u8 {
     let (control, news) = mpsc::unbounded_channel();
     let (host, lines) = mpsc::channel(INBOX);
     let (net, answers) = mpsc::channel(INBOX);
-    stdio::read_lines(pipes.input, host);
+    stdio::read_lines(pipes.input, host, control.clone());
     signals::watch(control.clone());
     let output = Lines::new(pipes.output, control.clone());
     let seed = u64::from_le_bytes(clock::random().unwrap_or_default());

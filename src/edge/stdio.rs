@@ -3,22 +3,25 @@
 //! A blocking read cannot be cancelled, and a host that does not read must not stop the loop. The
 //! threads end with the process.
 
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::http::MAX_MESSAGE;
 use crate::core::event::Event;
 
+mod hangup;
 mod pipes;
 
+use hangup::Watched;
 pub use pipes::{Pipes, claim};
 
 /// How much may wait for a host that does not read. Then the gateway's streams are not read
@@ -28,8 +31,10 @@ const MAX_BACKLOG: usize = 16 << 20;
 const FLUSH: Duration = Duration::from_millis(200);
 
 /// Reads lines until the end, which is an event too.
-pub fn read_lines(input: impl Read + Send + 'static, lines: Sender<Event>) {
+pub fn read_lines(input: pipes::Input, lines: Sender<Event>, control: UnboundedSender<Event>) {
     let read = move || {
+        let mut watched = Watched::new(&input);
+        let sent = Arc::new(AtomicU64::new(0));
         let mut input = BufReader::with_capacity(64 << 10, input);
         loop {
             let event = match next_line(&mut input) {
@@ -37,8 +42,22 @@ pub fn read_lines(input: impl Read + Send + 'static, lines: Sender<Event>) {
                 Ok(None) | Err(_) => Event::Eof,
             };
             let end = matches!(event, Event::Eof);
-            if lines.blocking_send(event).is_err() || end {
-                return;
+            let event = match lines.try_send(event) {
+                Ok(()) => None,
+                Err(TrySendError::Closed(_)) => return,
+                Err(TrySendError::Full(event)) => Some(event),
+            };
+            if let Some(event) = event {
+                if let Some(watched) = watched.take() {
+                    hangup::watch(watched, Arc::clone(&sent), lines.clone(), control.clone());
+                }
+                if lines.blocking_send(event).is_err() {
+                    return;
+                }
+            }
+            sent.fetch_add(1, Ordering::Release);
+            if end {
+                return hangup::see_off(&sent, &lines, &control);
             }
         }
     };

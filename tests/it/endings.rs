@@ -54,6 +54,23 @@ fn while_the_gateway_is_silent() {
     }
 }
 
+/// More waits than the bridge will hold, so that it does not read on; the end is seen all the same.
+#[test]
+fn while_more_waits_than_can_be_held() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://127.0.0.1:{}/mcp", silent.local_addr().unwrap().port());
+    let mut bridge = Bridge::start(&Home::new(), &[&url]);
+    bridge.send(INITIALIZE);
+    let large = "x".repeat(42_000_000);
+    for id in 1..=3 {
+        let line =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"p":"{large}"}}}}"#);
+        bridge.send(&line);
+    }
+    let ended = bridge.end();
+    assert!(ended.took.as_secs() < 2, "{:?}", ended.took);
+}
+
 #[test]
 fn with_a_wrong_key() {
     let gateway = Gateway::start(Plan::default()).unwrap();

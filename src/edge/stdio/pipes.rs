@@ -4,6 +4,7 @@
 //! are therefore moved to private descriptors, and what is called stdin and stdout from then on is
 //! the null device and stderr. On Windows (where this was never run) the pipes stay where they are.
 
+pub(super) use imp::Input;
 pub use imp::{Pipes, claim};
 
 #[cfg(unix)]
@@ -11,6 +12,9 @@ mod imp {
     use std::fs::File;
     use std::io;
     use std::os::fd::AsFd;
+
+    /// The host's end that is read.
+    pub(in super::super) type Input = File;
 
     /// The host's two pipes.
     #[derive(Debug)]
@@ -38,6 +42,9 @@ mod imp {
 #[cfg(not(unix))]
 mod imp {
     use std::io::{self, Stdin, Stdout};
+
+    /// The host's end that is read.
+    pub(in super::super) type Input = Stdin;
 
     /// The host's two pipes.
     #[derive(Debug)]

@@ -1,0 +1,100 @@
+//! Closed stdin, seen past a line that nobody takes.
+//!
+//! While more waits than the bridge will hold, stdin is not read, and its end not seen. The system
+//! knows of it all the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Sender, UnboundedSender};
+
+use crate::core::event::Event;
+
+pub(super) use imp::Watched;
+
+/// How long one line may wait after the host has hung up, before the end is told out of turn.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How often to look whether lines are still taken.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits beside the reader until the host hangs up, and sees to it that this is heard. `sent`
+/// counts what the reader has handed over.
+pub(super) fn watch(
+    input: Watched,
+    sent: Arc<AtomicU64>,
+    lines: Sender<Event>,
+    control: UnboundedSender<Event>,
+) {
+    let work = move || {
+        if input.wait_for_hangup() {
+            see_off(&sent, &lines, &control);
+        }
+    };
+    super::spawn("hang-up", work);
+}
+
+/// The host has hung up. Its last lines are waited for as long as any of them is taken; then the
+/// end is told out of turn.
+pub(super) fn see_off(sent: &AtomicU64, lines: &Sender<Event>, control: &UnboundedSender<Event>) {
+    let mut before = (0, 0);
+    let mut waited = Duration::ZERO;
+    while lines.capacity() < lines.max_capacity() && !lines.is_closed() {
+        let now = (sent.load(Ordering::Acquire), lines.capacity());
+        waited = if now == before { waited + LOOK } else { Duration::ZERO };
+        before = now;
+        if PATIENCE <= waited {
+            control.send(Event::Eof).ok();
+            return;
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::os::fd::{AsFd, OwnedFd};
+
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    /// The pipe once more.
+    pub(in super::super) struct Watched(OwnedFd);
+
+    impl Watched {
+        pub(in super::super) fn new(input: &impl AsFd) -> Option<Self> {
+            input.as_fd().try_clone_to_owned().ok().map(Self)
+        }
+
+        /// Waits until nobody can write any more; `false` if that cannot be known.
+        pub(super) fn wait_for_hangup(&self) -> bool {
+            loop {
+                // Nothing is asked for: a hang-up is told in any case.
+                let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
+                match poll(&mut fds, None) {
+                    Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                    Ok(_) => return fds[0].revents().contains(PollFlags::HUP),
+                    Err(_) => return false,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    /// Nothing: on Windows the end of stdin is seen by reading only. Never run there.
+    pub(in super::super) struct Watched;
+
+    impl Watched {
+        #[expect(clippy::unnecessary_wraps, reason = "one signature for every system")]
+        pub(in super::super) fn new<T>(_: &T) -> Option<Self> {
+            Some(Self)
+        }
+
+        #[expect(clippy::unused_self, reason = "one signature for every system")]
+        pub(super) fn wait_for_hangup(&self) -> bool {
+            false
+        }
+    }
+}
