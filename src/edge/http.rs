@@ -16,6 +16,7 @@ use crate::core::event::{
     Delivery, Event, ExchangeId, Expect, FailureKind, Head, HttpEvent, HttpFailure, Request,
     StreamEvent,
 };
+use crate::core::link;
 use crate::core::oauth::discovery::is_loopback;
 
 /// To be connected, TLS included: three times what a slow mobile network takes.
@@ -124,8 +125,7 @@ async fn exchange(
         Expect::Document => DOCUMENT,
     };
     let answer = timeout(limit, async {
-        let response = send(client, request).await?;
-        let head = Head { status: response.status().as_u16(), headers: response.headers().clone() };
+        let (head, response) = send(client, request).await?;
         let stream = (200..300).contains(&head.status) && head.media_type() == "text/event-stream";
         if stream && expect != Expect::Document {
             return Ok((head, Body::Stream(response)));
@@ -172,11 +172,24 @@ enum Body {
     Stream(Response),
 }
 
-async fn send(client: &Client, request: Request) -> Result<Response, HttpFailure> {
-    let mut outgoing = reqwest::Request::new(request.method, request.url);
-    *outgoing.headers_mut() = request.headers;
-    *outgoing.body_mut() = request.body.map(reqwest::Body::from);
-    client.execute(outgoing).await.map_err(|error| failure(&error))
+/// Sends a request, and sends it on where the core allows that.
+async fn send(client: &Client, request: Request) -> Result<(Head, Response), HttpFailure> {
+    let Request { method, mut url, headers, body, .. } = request;
+    let mut left = link::MAX_REDIRECTS;
+    loop {
+        let mut outgoing = reqwest::Request::new(method.clone(), url.clone());
+        *outgoing.headers_mut() = headers.clone();
+        *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
+        let response = client.execute(outgoing).await.map_err(|error| failure(&error))?;
+        let head = Head { status: response.status().as_u16(), headers: response.headers().clone() };
+        match link::redirect(&method, &url, &head) {
+            Some(target) if 0 < left => {
+                left -= 1;
+                url = target;
+            }
+            _ => return Ok((head, response)),
+        }
+    }
 }
 
 /// Reads a whole body of at most `most` bytes, counted after decompression.

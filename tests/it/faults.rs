@@ -16,6 +16,7 @@ fn what_it_gets_over() {
     for fault in [
         Fault::AnswerBefore202,
         Fault::AnswerTwice,
+        Fault::PostRedirect("?again".into()),
         Fault::ResourceMetadataStatus(404),
         Fault::SessionLost,
         Fault::TokenMember("expires_in".into(), json!("soon")),

@@ -5,7 +5,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue,
 use http::{HeaderMap, Method};
 use url::Url;
 
-use super::event::{Expect, Request};
+use super::event::{Expect, Head, Request};
 use crate::config::{Header, TransportChoice};
 use crate::secret::Secret;
 
@@ -162,9 +162,55 @@ pub fn message_endpoint(stream: &Url, data: &str) -> Result<Url, String> {
     Ok(endpoint)
 }
 
+/// How many redirects one request may go through.
+pub const MAX_REDIRECTS: u8 = 5;
+
+/// Where a request goes on to, if it may: to the same origin only, because the credential goes
+/// with it, and unchanged (RFC 9110 §15.4.8, §15.4.9). A 301 may turn a POST into a GET, so only a
+/// GET follows it; 302 and 303 are how a page is left, and lead to no document of ours.
+pub fn redirect(method: &Method, url: &Url, head: &Head) -> Option<Url> {
+    let follows = match head.status {
+        307 | 308 => true,
+        301 => *method == Method::GET,
+        _ => false,
+    };
+    let target = url.join(head.header("location")?).ok()?;
+    let plain = target.username().is_empty() && target.password().is_none();
+    (follows && plain && target.origin() == url.origin()).then_some(target)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redirects_are_followed_at_home_and_unchanged() {
+        let url = Url::parse("https://mcp.example/mcp").unwrap();
+        let follow = |method, status, location: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("location", HeaderValue::from_static(location));
+            redirect(&method, &url, &Head { status, headers }).map(String::from)
+        };
+        let slash = Some("https://mcp.example/mcp/".to_owned());
+        for location in ["/mcp/", "https://mcp.example/mcp/", "https://mcp.example:443/mcp/"] {
+            assert_eq!(follow(Method::POST, 307, location), slash);
+            assert_eq!(follow(Method::POST, 308, location), slash);
+            assert_eq!(follow(Method::GET, 301, location), slash);
+        }
+        for (method, status, location) in [
+            (Method::POST, 301, "/mcp/"),
+            (Method::POST, 302, "/mcp/"),
+            (Method::GET, 303, "/mcp/"),
+            (Method::POST, 307, "https://evil.example/mcp"),
+            (Method::POST, 307, "http://mcp.example/mcp"),
+            (Method::POST, 307, "https://mcp.example:8443/mcp"),
+            (Method::POST, 307, "https://user@mcp.example/mcp"),
+            (Method::POST, 307, "//evil.example/mcp"),
+            (Method::POST, 307, "https://"),
+        ] {
+            assert_eq!(follow(method, status, location), None, "{status} {location}");
+        }
+    }
 
     #[test]
     fn endpoints_are_resolved_and_stay_at_home() {
