@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::core::event::Notice;
+use crate::core::event::{ExchangeId, HttpEvent, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::Id;
 use crate::core::oauth::failure::SignInFailure;
@@ -108,6 +108,19 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
     let error = json!({ "code": code(failure), "message": failure.to_string(), "data": data });
     let id = id.map(|id| format!(r#""id":{},"#, id.to_json())).unwrap_or_default();
     format!(r#"{{"jsonrpc":"2.0",{id}"error":{error}}}"#)
+}
+
+/// What became of an exchange, for whoever looks for a fault.
+pub fn exchange(id: ExchangeId, event: &HttpEvent) -> Option<String> {
+    let text = match event {
+        HttpEvent::Opened(head) => format!("HTTP {}, an event stream", head.status),
+        HttpEvent::Answered(head, body) => format!("HTTP {}, {} bytes", head.status, body.len()),
+        HttpEvent::Ended => "the stream has ended".to_owned(),
+        HttpEvent::Failed(failure) => failure.cause.clone(),
+        // Its content is nobody's business but the host's.
+        HttpEvent::Message(_) => return None,
+    };
+    Some(printable(&format!("#{} {text}", id.0)))
 }
 
 /// What a notice says on stderr: one line an event.

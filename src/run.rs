@@ -176,12 +176,16 @@ impl Edges {
         }
     }
 
-    /// Forgets the task of an exchange that is over.
+    /// Forgets the task of an exchange that is over, and keeps whoever looks for a fault informed.
     fn note(&mut self, event: &Event) {
-        match event {
-            Event::Http(_, HttpEvent::Opened(_) | HttpEvent::Message(_)) => {}
-            Event::Http(id, _) => self.http.finished(*id),
-            _ => {}
+        let Event::Http(id, event) = event else { return };
+        if !matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_)) {
+            self.http.finished(*id);
+        }
+        if self.verbosity == Verbosity::Debug
+            && let Some(text) = report::exchange(*id, event)
+        {
+            self.log.line(&text);
         }
     }
 
@@ -199,7 +203,12 @@ impl Edges {
                     self.last_line = line;
                 }
             }
-            Effect::Http(id, request) => self.http.start(id, *request),
+            Effect::Http(id, request) => {
+                if self.verbosity == Verbosity::Debug {
+                    self.log.line(&report::printable(&format!("#{} {request:?}", id.0)));
+                }
+                self.http.start(id, *request);
+            }
             Effect::Abort(id) => self.http.abort(id),
             Effect::Grant(grant) => {
                 let client = self.http.client(&grant.token_endpoint);

@@ -98,7 +98,6 @@ impl Access {
                     continue;
                 }
             };
-            out.detail(format!("sign-in: {request:?}"));
             let exchange = out.start(request);
             if let State::SigningIn(_, open) = &mut self.state {
                 *open = Some(exchange);
