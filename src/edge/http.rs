@@ -26,7 +26,9 @@ const DOCUMENT: Duration = Duration::from_secs(20);
 /// The head of an answer to an MCP message. A server that answers with JSON sends it only when the
 /// tool is done, so this is the longest that a tool may run; the host has its own, shorter limit.
 const ANSWER: Duration = Duration::from_hours(1);
-/// The head of a stream, or of the answer to a notification: neither has anything to wait for.
+/// That a notification was taken: what comes behind it may have to wait for it.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
+/// The head of a stream, which has nothing to wait for.
 const STREAM: Duration = Duration::from_secs(30);
 /// The largest MCP message: more than any that was seen, and little enough to hold in memory.
 pub const MAX_MESSAGE: usize = 65 << 20;
@@ -121,7 +123,8 @@ async fn exchange(
     let expect = request.expect;
     let limit = match expect {
         Expect::Messages => ANSWER,
-        Expect::Stream | Expect::EndpointStream | Expect::Acknowledgement => STREAM,
+        Expect::Stream | Expect::EndpointStream => STREAM,
+        Expect::Acknowledgement => ACKNOWLEDGEMENT,
         Expect::Document => DOCUMENT,
     };
     let answer = timeout(limit, async {

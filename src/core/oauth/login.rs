@@ -268,6 +268,15 @@ impl Login {
             (State::ExpectRedirect(expect), Input::Redirected(id, query)) => {
                 redirect::back(*expect, id, &query, out)?
             }
+            (State::ExpectTokens(expect), Input::Granted(answer))
+                if tokens::is_forgotten(&start, &expect.client, &answer) =>
+            {
+                let known = start.known.as_ref().map(|known| known.without_client());
+                out.extend(known.clone().map(Step::Save));
+                let why = "the server had forgotten this program; a new page opens".to_owned();
+                out.push(answer_page(expect.browser, Page::Failed(why)));
+                return Ok(Self::new(Start { known, ..start }, out));
+            }
             (State::ExpectTokens(expect), Input::Granted(answer)) => {
                 tokens::tokens(&start, *expect, *answer, now, out)?
             }

@@ -4,9 +4,17 @@ use super::{ExpectRedirect, ExpectTokens, Start, State, Step, answer_page};
 use crate::core::event::Page;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::grant::{Grant, GrantAnswer, GrantFailure, GrantKind, Granted};
-use crate::core::oauth::record::{Record, Tokens};
+use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::core::time::Moment;
 use crate::secret::Secret;
+
+/// Whether the token endpoint does not know a client that was registered in an earlier sign-in.
+/// One that was registered in this one is not registered again.
+pub(super) fn is_forgotten(start: &Start, client: &Registration, answer: &GrantAnswer) -> bool {
+    let known = start.known.as_ref().is_some_and(|known| known.client.id == client.id);
+    let unknown = |error: &str| matches!(error, "invalid_client" | "unauthorized_client");
+    known && matches!(answer, Err(GrantFailure::Refused { error, .. }) if unknown(error))
+}
 
 pub(super) fn tokens(
     start: &Start,
@@ -16,13 +24,6 @@ pub(super) fn tokens(
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
     let granted = answer.map_err(|failure| {
-        if let GrantFailure::Refused { error, .. } = &failure
-            && matches!(error.as_str(), "invalid_client" | "unauthorized_client")
-            && let Some(known) = &start.known
-        {
-            // The server has forgotten the client: the next sign-in registers another one.
-            out.push(Step::Save(known.without_client()));
-        }
         let failure = grant_failure(failure);
         out.push(answer_page(expect.browser, Page::Failed(failure.to_string())));
         failure

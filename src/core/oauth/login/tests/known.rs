@@ -69,21 +69,31 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
 }
 
 #[test]
-fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_next_time() {
-    let mut known = start();
-    known.known = Some(Box::new(known_record()));
-    let bound = Input::Bound(9999, Box::new([7; 64]));
-    let no = GrantFailure::Refused { error: "invalid_client".to_owned(), description: None };
+fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_once() {
+    let known = Start { known: Some(Box::new(known_record())), ..start() };
+    let refused = || {
+        let error = "invalid_client".to_owned();
+        Input::Granted(Box::new(Err(GrantFailure::Refused { error, description: None })))
+    };
+    let bound = || Input::Bound(9999, Box::new([7; 64]));
     let inputs = vec![
         document(200, RESOURCE),
         document(200, METADATA),
-        bound,
+        bound(),
         document(302, ""),
         good(),
-        Input::Granted(Box::new(Err(no))),
+        refused(),
+        document(200, RESOURCE),
+        document(200, METADATA),
+        bound(),
+        document(201, CLIENT),
+        good(),
+        refused(),
     ];
     let (steps, result) = run(known, inputs);
-    assert!(result.is_err());
+    assert!(matches!(result, Err(SignInFailure::Refused { .. })), "it ends here");
+    let seen: Vec<_> = steps.iter().map(render).collect();
+    assert_eq!(seen.iter().filter(|step| step.starts_with("register")).count(), 1, "{seen:?}");
     let saved = steps.iter().find_map(|step| match step {
         Step::Save(record) => Some(record),
         _ => None,
