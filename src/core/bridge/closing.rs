@@ -118,13 +118,7 @@ impl Bridge {
         for id in open {
             self.fail(&id, failure, out);
         }
-        self.exchanges.retain(|id, exchange| {
-            let post = matches!(exchange, Exchange::Post(..));
-            if post {
-                out.push(Effect::Abort(*id));
-            }
-            !post
-        });
+        self.abort_posts(|_| true, out);
     }
 
     fn farewell(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {

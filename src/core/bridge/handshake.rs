@@ -7,8 +7,8 @@ use http::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Exchange, Kind, Outgoing, PATIENCE};
-use crate::core::event::{Effect, Notice};
+use super::{Bridge, Kind, Outgoing, PATIENCE};
+use crate::core::event::Notice;
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Message, read};
 use crate::core::link::Transport;
@@ -245,13 +245,7 @@ impl Bridge {
     /// Forgets our own handshake, wherever it is.
     fn drop_replay(&mut self, out: &mut Outbox<'_>) {
         self.replay = None;
-        self.exchanges.retain(|id, exchange| {
-            let own = matches!(exchange, Exchange::Post(sent, _) if sent.kind.is_replay());
-            if own {
-                out.push(Effect::Abort(*id));
-            }
-            !own
-        });
+        self.abort_posts(|sent| sent.kind.is_replay(), out);
     }
 
     /// There is no new session. What waited for it gets this failure, and the next message of the

@@ -55,6 +55,19 @@ impl Bridge {
         }
     }
 
+    /// Drops the messages under way for which `which` says so.
+    pub(super) fn abort_posts(&mut self, which: impl Fn(&Outgoing) -> bool, out: &mut Outbox<'_>) {
+        let lingering = &mut self.lingering;
+        self.exchanges.retain(|id, exchange| match exchange {
+            Exchange::Post(outgoing, _) if which(outgoing) => {
+                lingering.remove(*id, outgoing);
+                out.push(Effect::Abort(*id));
+                false
+            }
+            _ => true,
+        });
+    }
+
     /// Ends what has lingered long enough.
     pub(super) fn tick_lingering(&mut self, now: Moment, out: &mut Outbox<'_>) {
         while self.lingering.deadline().is_some_and(|deadline| now.reached(deadline)) {

@@ -42,6 +42,7 @@ impl Bridge {
             }
             HttpEvent::Ended => {
                 self.unanswered(id, &outgoing, &Failure::Lost, out);
+                self.fail_orphan(&outgoing, out);
                 None
             }
             HttpEvent::Failed(failure) => {
@@ -132,8 +133,14 @@ impl Bridge {
             };
             let expected = "a JSON-RPC message or an event stream";
             self.unanswered(id, outgoing, &Failure::Misbehaved { got, expected }, out);
-        } else if outgoing.epoch != self.epoch {
-            // Taken, and the stream that would have brought the answer is gone.
+        } else {
+            self.fail_orphan(outgoing, out);
+        }
+    }
+
+    /// Over HTTP+SSE: taken, and the stream that would have brought the answer may be gone.
+    fn fail_orphan(&mut self, outgoing: &Outgoing, out: &mut Outbox<'_>) {
+        if self.transport == Transport::Sse && outgoing.epoch != self.epoch {
             for request in outgoing.kind.ids() {
                 self.fail(request, &Failure::Lost, out);
             }

@@ -15,6 +15,7 @@ use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::secret::Secret;
 
 mod access;
+mod chaos;
 mod patience;
 mod provisional;
 mod sessions;

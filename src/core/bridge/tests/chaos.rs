@@ -1,0 +1,271 @@
+//! Whatever a gateway does: every request gets exactly one answer, in bounded time, and when the
+//! gateway is well again the next request succeeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a gateway may answer instead.
+const STATUSES: [u16; 12] = [200, 202, 307, 400, 401, 403, 404, 405, 429, 500, 502, 503];
+
+/// A gateway that follows a script of bytes for as long as there is one, and then behaves.
+struct Chaos {
+    world: World,
+    /// What the gateway has to answer: method, path, and the id and method of the message.
+    open: BTreeMap<u64, Asked>,
+    /// Event streams that were opened.
+    streams: BTreeSet<u64>,
+    /// Requests that were taken, and whose answers are expected on the shared stream.
+    taken: Vec<Value>,
+    sent: u64,
+    answers: BTreeMap<u64, u32>,
+    results: BTreeSet<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    method: String,
+    path: String,
+    id: Option<Value>,
+    call: String,
+}
+
+impl Chaos {
+    fn new(world: World) -> Self {
+        Self {
+            world,
+            open: BTreeMap::new(),
+            streams: BTreeSet::new(),
+            taken: Vec::new(),
+            sent: 0,
+            answers: BTreeMap::new(),
+            results: BTreeSet::new(),
+        }
+    }
+
+    /// Looks at what the bridge asked for.
+    fn collect(&mut self) {
+        for effect in std::mem::take(&mut self.world.effects) {
+            match effect {
+                Effect::Http(id, request) => {
+                    let body = request.body.as_deref().unwrap_or(b"null");
+                    let message: Value = serde_json::from_slice(body).unwrap();
+                    self.open.insert(
+                        id.0,
+                        Asked {
+                            method: request.method.to_string(),
+                            path: request.url.path().to_owned(),
+                            id: message.get("id").cloned(),
+                            call: message["method"].as_str().unwrap_or_default().to_owned(),
+                        },
+                    );
+                }
+                Effect::Abort(id) => {
+                    self.open.remove(&id.0);
+                    self.streams.remove(&id.0);
+                }
+                Effect::Write(line) => {
+                    let message: Value = serde_json::from_slice(&line).unwrap();
+                    if let Some(id) = message["id"].as_u64() {
+                        *self.answers.entry(id).or_default() += 1;
+                        self.results.insert(id);
+                    }
+                }
+                Effect::Fail(Some(id), _) => {
+                    let id: u64 = id.to_json().parse().unwrap();
+                    *self.answers.entry(id).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ask(&mut self) -> u64 {
+        let id = self.sent;
+        self.sent += 1;
+        let method = if id == 0 { "initialize" } else { "tools/list" };
+        self.world.line(&format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"protocolVersion":"2025-06-18"}}}}"#
+        ));
+        self.collect();
+        id
+    }
+
+    fn result(id: &Value) -> String {
+        format!(r#"{{"id":{id},"result":{{"protocolVersion":"2025-06-18"}}}}"#)
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.world.pass(Duration::from_secs(seconds));
+        self.collect();
+    }
+
+    /// Does what a good gateway does with one exchange.
+    fn serve(&mut self, exchange: u64) {
+        let Some(asked) = self.open.get(&exchange).cloned() else { return };
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/sse") if self.streams.insert(exchange) => {
+                self.world.open(exchange).message(exchange, "endpoint", "/messages");
+            }
+            ("GET", "/sse") => {
+                for id in std::mem::take(&mut self.taken) {
+                    self.world.message(exchange, "message", &Self::result(&id));
+                    self.collect();
+                }
+            }
+            ("GET", _) if !self.streams.contains(&exchange) => {
+                self.open.remove(&exchange);
+                self.world.answer(exchange, 405, "");
+            }
+            ("POST", "/messages") => {
+                self.open.remove(&exchange);
+                self.taken.extend(asked.id);
+                self.world.answer(exchange, 202, "");
+            }
+            ("POST", "/mcp") if self.streams.contains(&exchange) => {
+                if let Some(id) = &asked.id {
+                    self.world.message(exchange, "message", &Self::result(id));
+                }
+                self.close(exchange);
+            }
+            ("POST", "/mcp") => {
+                self.open.remove(&exchange);
+                match &asked.id {
+                    Some(id) => {
+                        let session = [("mcp-session-id", "s")];
+                        let headers = if asked.call == "initialize" { &session[..] } else { &[] };
+                        self.world.answer_with(exchange, 200, headers, &Self::result(id));
+                    }
+                    None => {
+                        self.world.answer(exchange, 202, "");
+                    }
+                }
+            }
+            ("POST" | "DELETE", _) => {
+                self.open.remove(&exchange);
+                self.world.answer(exchange, 404, "");
+            }
+            _ => {}
+        }
+        self.collect();
+    }
+
+    fn close(&mut self, exchange: u64) {
+        self.open.remove(&exchange);
+        self.streams.remove(&exchange);
+        self.world.back(exchange, HttpEvent::Ended);
+        self.collect();
+    }
+
+    /// Does something else.
+    fn mistreat(&mut self, exchange: u64, how: u8) {
+        if self.streams.contains(&exchange) {
+            return match how % 3 {
+                0 => self.close(exchange),
+                1 => {
+                    self.world.message(exchange, "message", r#"{"id":77777,"result":{}}"#);
+                    self.collect();
+                }
+                _ => {
+                    self.world.message(exchange, "message", "no JSON");
+                    self.collect();
+                }
+            };
+        }
+        if matches!(how % 16, 0 | 1 | 12 | 15)
+            && let Some(asked) = self.open.get(&exchange)
+            && asked.path == "/messages"
+        {
+            // It was taken, in whatever words; the answer is due on the shared stream.
+            self.taken.extend(asked.id.clone());
+        }
+        match how % 16 {
+            12 => {
+                self.streams.insert(exchange);
+                self.world.open(exchange);
+            }
+            13 => {
+                self.open.remove(&exchange);
+                self.world.refuse(exchange, Delivery::NotDelivered);
+            }
+            14 => {
+                self.open.remove(&exchange);
+                self.world.refuse(exchange, Delivery::Unknown);
+            }
+            15 => {
+                self.world.open(exchange);
+                self.collect();
+                return self.close(exchange);
+            }
+            status => {
+                self.open.remove(&exchange);
+                self.world.answer(exchange, STATUSES[usize::from(status)], "");
+            }
+        }
+        self.collect();
+    }
+
+    fn act(&mut self, what: u8, which: u8, how: u8) {
+        let exchanges: Vec<_> = self.open.keys().copied().collect();
+        let exchange = exchanges.get(usize::from(which) % exchanges.len().max(1)).copied();
+        match (what % 8, exchange) {
+            (0, _) => {
+                self.ask();
+            }
+            (1, _) => {
+                self.world.line(INITIALIZED);
+                self.collect();
+            }
+            (2, _) => self.pass(u64::from(how % 20)),
+            (3 | 4, Some(exchange)) => self.serve(exchange),
+            (_, Some(exchange)) => self.mistreat(exchange, how),
+            (_, None) => {}
+        }
+    }
+
+    /// Lets the gateway be well for some minutes.
+    fn recover(&mut self) {
+        for _ in 0..180 {
+            for exchange in self.open.keys().copied().collect::<Vec<_>>() {
+                self.serve(exchange);
+            }
+            self.pass(1);
+        }
+    }
+}
+
+fn check(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
+    let mut chaos = Chaos::new(world);
+    chaos.ask();
+    for (what, which, how) in script {
+        chaos.act(*what, *which, *how);
+    }
+    chaos.recover();
+    for id in 0..chaos.sent {
+        prop_assert_eq!(chaos.answers.get(&id), Some(&1), "request {}", id);
+    }
+    let last = chaos.ask();
+    chaos.recover();
+    prop_assert!(chaos.results.contains(&last), "a gateway that is well again is of no use");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_hangs_over_streamable_http(
+        script in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..60),
+    ) {
+        check(World::new(TransportChoice::HttpOnly, AccessMode::Static), &script)?;
+    }
+
+    #[test]
+    fn nothing_hangs_over_http_sse(
+        script in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..60),
+    ) {
+        check(World::new(TransportChoice::SseOnly, AccessMode::Static), &script)?;
+    }
+}
