@@ -1,5 +1,6 @@
 //! What the program was asked to do, parsed and validated once.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -12,9 +13,10 @@ use crate::secret::Secret;
 pub struct Config {
     /// The MCP endpoint.
     pub server: Url,
-    /// The endpoint exactly as the user typed it (a slug is written out): the name of the stored
-    /// credentials.
+    /// The endpoint exactly as the user typed it (a slug is written out).
     pub server_text: String,
+    /// What tells this sign-in from every other one: the name of its stored record.
+    pub store_key: String,
     /// Which transports to try, and in which order.
     pub transport: TransportChoice,
     /// Headers for every request to the endpoint's origin, in order, names as typed.
@@ -103,8 +105,10 @@ pub enum TokenStore {
 }
 
 /// What the sign-in needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LoginOptions {
+    /// How tokens are come by.
+    pub way: Way,
     /// The port that the redirect must use; `None`: [`LoginOptions::preferred_port`] or a free one.
     pub port: Option<u16>,
     /// The port to try first when none is demanded: the one that mcp-remote derives from the
@@ -116,8 +120,116 @@ pub struct LoginOptions {
     pub callback_path: String,
     /// How long a person may take to sign in, in seconds.
     pub timeout_seconds: u64,
-    /// `--resource`: the value of the `resource` parameter instead of the server's own.
-    pub resource: Option<String>,
+    /// The value of the `resource` parameter.
+    pub resource: ResourceParameter,
+    /// A client that was registered beforehand (`--static-oauth-client-info`).
+    pub client: Option<ConfiguredClient>,
+    /// The URL of a client metadata document, to be used as the client's id where the server
+    /// knows such ids.
+    pub client_metadata_url: Option<String>,
+    /// Members of the registration request that the user wants otherwise (RFC 7591 §2).
+    pub registration: serde_json::Map<String, serde_json::Value>,
+    /// Parameters of the authorization request that the user adds or wants otherwise.
+    pub authorize_params: Vec<(String, String)>,
+    /// Whether the ID token is sent in place of the access token.
+    pub use_id_token: bool,
+    /// Where the browser goes after a sign-in that worked, instead of our own page.
+    pub success_url: Option<Url>,
     /// The program to open URLs with, instead of the system's browser.
     pub browser: Option<String>,
+    /// Whether there is no display to open a browser on.
+    pub headless: bool,
+    /// Variables that a browser needs and this process does not have.
+    pub desktop: Vec<(String, OsString)>,
+}
+
+impl LoginOptions {
+    /// The scope that the user has fixed, if any.
+    pub fn scope(&self) -> Option<&str> {
+        self.registration.get("scope")?.as_str()
+    }
+}
+
+impl fmt::Debug for LoginOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Parameters and client metadata are the user's own text, and may hold anything.
+        f.debug_struct("LoginOptions")
+            .field("way", &self.way)
+            .field("port", &self.port)
+            .field("redirect_host", &self.redirect_host)
+            .field("callback_path", &self.callback_path)
+            .field("timeout_seconds", &self.timeout_seconds)
+            .field("headless", &self.headless)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for LoginOptions {
+    fn default() -> Self {
+        Self {
+            way: Way::Browser,
+            port: None,
+            preferred_port: 0,
+            redirect_host: "localhost".to_owned(),
+            callback_path: "/oauth/callback".to_owned(),
+            timeout_seconds: 300,
+            resource: ResourceParameter::Announced,
+            client: None,
+            client_metadata_url: None,
+            registration: serde_json::Map::new(),
+            authorize_params: Vec::new(),
+            use_id_token: false,
+            success_url: None,
+            browser: None,
+            headless: false,
+            desktop: Vec::new(),
+        }
+    }
+}
+
+/// How tokens are come by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A person signs in with a browser on this machine (RFC 8252).
+    Browser,
+    /// A person signs in with a browser somewhere else (RFC 8628).
+    Device,
+    /// The client has credentials of its own (RFC 6749 §4.4).
+    Client {
+        /// Where, if no metadata is to be asked.
+        token_endpoint: Option<Url>,
+    },
+}
+
+/// The value of the `resource` parameter (RFC 8707).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResourceParameter {
+    /// What the server's metadata says.
+    Announced,
+    /// This.
+    Fixed(String),
+    /// The parameter is left out.
+    Omitted,
+}
+
+/// A client that was registered beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredClient {
+    /// `client_id`.
+    pub id: String,
+    /// `client_secret`.
+    pub secret: Option<Secret>,
+    /// `token_endpoint_auth_method` (RFC 7591 §2).
+    pub auth_method: Option<String>,
+    /// The key that signs its assertions (RFC 7523 §2.2).
+    pub key: Option<ClientKey>,
+}
+
+/// A private key of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientKey {
+    /// PKCS#8 in PEM.
+    pub pem: Secret,
+    /// The `kid` of the assertions' header, where the server needs it.
+    pub id: Option<String>,
 }

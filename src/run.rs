@@ -96,7 +96,7 @@ async fn converse(config: &Config, pipes: Pipes, log: &Log) -> u8 {
     let seed = u64::from_le_bytes(clock::random().unwrap_or_default());
     let mut bridge = Bridge::new(config, seed);
     let mut inbox = Inbox { news, lines, answers };
-    let mut edges = Edges::new(config, output, log.clone(), net, control);
+    let mut edges = Edges::new(config, clock, output, log.clone(), net, control);
     let mut effects = Vec::new();
     loop {
         let Some(event) = inbox.next(&bridge, &edges.output, clock).await else { continue };
@@ -145,6 +145,7 @@ impl Inbox {
 
 /// What performs effects.
 struct Edges {
+    clock: Clock,
     verbosity: Verbosity,
     output: Lines,
     log: Log,
@@ -159,12 +160,14 @@ struct Edges {
 impl Edges {
     fn new(
         config: &Config,
+        clock: Clock,
         output: Lines,
         log: Log,
         net: Sender<Event>,
         control: UnboundedSender<Event>,
     ) -> Self {
         Self {
+            clock,
             verbosity: config.verbosity,
             output,
             log,
@@ -212,9 +215,9 @@ impl Edges {
             Effect::Abort(id) => self.http.abort(id),
             Effect::Grant(grant) => {
                 let client = self.http.client(&grant.token_endpoint);
-                let control = self.control.clone();
+                let (control, clock) = (self.control.clone(), self.clock);
                 tokio::spawn(async move {
-                    let answer = grant::ask(client, *grant).await;
+                    let answer = grant::ask(client, *grant, clock).await;
                     control.send(Event::Granted(Box::new(answer))).ok();
                 });
             }

@@ -121,9 +121,9 @@ impl<'a> Walk<'a> {
             Some(value) if is_set(&value) || (name == "header" && value.contains(':')) => {
                 self.give(known, Some(value));
             }
-            // In mcp-remote this switches the parameter off; everywhere else empty is not given.
-            Some(value) if name == "resource" && !value.contains("${") => {
-                self.warn("`--resource` without a value has no effect in this version".to_owned());
+            // Here it leaves the parameter out; everywhere else empty is not given.
+            Some(value) if name == "resource" && value.trim().is_empty() => {
+                self.give(known, Some(value));
             }
             Some(_) => {}
         }

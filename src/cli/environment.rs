@@ -10,6 +10,10 @@ pub trait Environment {
     fn var(&self, name: &str) -> Option<OsString>;
     /// The text of a file, which must be UTF-8.
     fn read_file(&self, path: &Path) -> io::Result<String>;
+    /// The names in a directory; none where it cannot be read.
+    fn names(&self, dir: &Path) -> Vec<String>;
+    /// The number of this user, where users have numbers.
+    fn user_id(&self) -> Option<u32>;
 }
 
 /// The environment of this process.
@@ -25,6 +29,30 @@ impl Environment for ProcessEnvironment {
 
     fn read_file(&self, path: &Path) -> io::Result<String> {
         fs::read_to_string(path)
+    }
+
+    fn names(&self, dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    fn user_id(&self) -> Option<u32> {
+        user::id()
+    }
+}
+
+#[cfg(unix)]
+mod user {
+    #[expect(clippy::unnecessary_wraps, reason = "one signature for every system")]
+    pub(super) fn id() -> Option<u32> {
+        Some(rustix::process::getuid().as_raw())
+    }
+}
+
+#[cfg(not(unix))]
+mod user {
+    pub(super) fn id() -> Option<u32> {
+        None
     }
 }
 

@@ -88,11 +88,82 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECONDS", help_heading = "Sign-in")]
     pub(super) auth_timeout: Option<String>,
 
+    /// Sign in with a browser on another machine
+    ///
+    /// The address and a code are told on stderr (RFC 8628). Without a display this is done anyway
+    /// where the authorization server offers it.
+    #[arg(long, help_heading = "Sign-in")]
+    pub(super) device_code: bool,
+
+    /// Where the browser goes after a sign-in that worked
+    #[arg(long, value_name = "URL", help_heading = "Sign-in")]
+    pub(super) auth_success_url: Option<String>,
+
     /// Resource to ask a token for
     ///
-    /// An absolute URI, sent as `resource` (RFC 8707). The default is what the server names.
+    /// An absolute URI, sent as `resource` (RFC 8707). The default is what the server names; an
+    /// empty value leaves the parameter out.
     #[arg(long, value_name = "URI", help_heading = "Sign-in")]
     pub(super) resource: Option<String>,
+
+    /// Leave the `resource` parameter out
+    ///
+    /// Some authorization servers, like Microsoft Entra ID, refuse it.
+    #[arg(long, help_heading = "Sign-in")]
+    pub(super) disable_resource_parameter: bool,
+
+    /// Add to the authorization request; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Sign-in")]
+    pub(super) authorize_param: Vec<String>,
+
+    /// Send the ID token in place of the access token
+    #[arg(long, help_heading = "Sign-in")]
+    pub(super) use_id_token: bool,
+
+    /// A client that is registered already
+    ///
+    /// JSON with `client_id` and, where there is one, `client_secret`; or `@` and the path of a
+    /// file that holds it. `${NAME}` stands for an environment variable.
+    #[arg(long, value_name = "JSON", help_heading = "Client")]
+    pub(super) static_oauth_client_info: Option<String>,
+
+    /// Members of the client registration
+    ///
+    /// JSON, or `@` and the path of a file that holds it; added to what this program registers,
+    /// for example `{"scope":"mcp:call","client_name":"Reports"}`. A `scope` in it is the one that
+    /// is asked for.
+    #[arg(long, value_name = "JSON", help_heading = "Client")]
+    pub(super) static_oauth_client_metadata: Option<String>,
+
+    /// Document that describes the client
+    ///
+    /// Its https URL is the client's id, where the authorization server knows such ids.
+    #[arg(long, value_name = "URL", help_heading = "Client")]
+    pub(super) client_metadata_url: Option<String>,
+
+    /// Sign in as the client itself, without a person
+    ///
+    /// Needs `--static-oauth-client-info` with a secret, or `--client-private-key`. Nothing is
+    /// stored.
+    #[arg(long, help_heading = "Client")]
+    pub(super) client_credentials: bool,
+
+    /// Token endpoint for `--client-credentials`
+    ///
+    /// Without it the server's metadata says where the endpoint is.
+    #[arg(long, value_name = "URL", help_heading = "Client")]
+    pub(super) token_endpoint: Option<String>,
+
+    /// Key file that proves who the client is
+    ///
+    /// PKCS#8 in PEM: P-256, Ed25519 or RSA. Used as `private_key_jwt`
+    /// (RFC 7523) for the client of `--static-oauth-client-info`.
+    #[arg(long, value_name = "FILE", help_heading = "Client")]
+    pub(super) client_private_key: Option<PathBuf>,
+
+    /// Key ID that its assertions name
+    #[arg(long, value_name = "ID", help_heading = "Client")]
+    pub(super) client_key_id: Option<String>,
 
     /// keychain, file or memory [default: keychain]
     ///
@@ -109,18 +180,6 @@ pub(super) struct Flags {
     /// Say nothing on stderr; `--debug` wins
     #[arg(long, help_heading = "Output")]
     pub(super) silent: bool,
-
-    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
-    pub(super) authorize_param: Vec<String>,
-
-    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
-    pub(super) client_metadata_url: Option<String>,
-
-    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
-    pub(super) token_endpoint: Option<String>,
-
-    #[arg(long, hide = true, help_heading = WITHOUT_EFFECT)]
-    pub(super) disable_resource_parameter: bool,
 }
 
 /// The flags, their arity and their help.
@@ -178,11 +237,8 @@ enum Arity {
 
 /// Flags of mcp-remote whose value nobody reads yet.
 const ACCEPTED: &[(&str, Arity)] = &[
-    ("auth-success-url", Arity::Value),
     ("body-timeout", Arity::Value),
-    ("client-credentials", Arity::Switch),
     ("connect-timeout", Arity::Value),
-    ("device-code", Arity::Switch),
     ("disable-cookies", Arity::Switch),
     ("headers-timeout", Arity::Value),
     ("ignore-tool", Arity::Values),
@@ -190,9 +246,6 @@ const ACCEPTED: &[(&str, Arity)] = &[
     ("keep-alive", Arity::Switch),
     ("ping-interval", Arity::Value),
     ("protocol", Arity::Value),
-    ("static-oauth-client-info", Arity::Value),
-    ("static-oauth-client-metadata", Arity::Value),
-    ("use-id-token", Arity::Switch),
 ];
 
 const LONG_ABOUT: &str = "\

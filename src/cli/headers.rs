@@ -152,7 +152,7 @@ fn read_file(
 }
 
 /// Replaces every `${NAME}`, or says why that is not possible.
-fn expand_text(text: &str, environment: &dyn Environment) -> Result<String, String> {
+pub(super) fn expand_text(text: &str, environment: &dyn Environment) -> Result<String, String> {
     let mut expanded = String::with_capacity(text.len());
     let mut end = 0;
     for Reference { start, name } in references(text) {

@@ -4,12 +4,14 @@
 //! `resolve` consults the environment and makes the [`Config`] that the rest of the program sees.
 
 mod argv;
+mod desktop;
 mod environment;
 mod flags;
 mod headers;
 mod legacy;
 mod resolve;
 mod server;
+mod sign_in;
 mod state_dir;
 mod typed;
 mod words;

@@ -6,12 +6,10 @@ use url::Url;
 
 use super::environment::{Environment, setting};
 use super::flags::Flags;
-use super::headers::{self, Template};
-use super::legacy::Identity;
-use super::state_dir;
+use super::headers;
 use super::typed::Typed;
-use super::{Misuse, server};
-use crate::config::{Config, LoginOptions, TokenStore, TransportChoice, Verbosity};
+use super::{Misuse, server, sign_in, state_dir};
+use crate::config::{Config, TokenStore, TransportChoice, Verbosity, Way};
 
 /// Validates the command line; the warnings are for stderr.
 pub(super) fn resolve(
@@ -27,13 +25,19 @@ pub(super) fn resolve(
     let templates = headers::read(&sources, environment, &mut warnings)?;
     let headers = headers::expand(&templates, environment, &mut warnings)?;
     headers::warn_of_literals(&templates, &mut warnings);
+    let login = sign_in::options(&flags, &server_text, &templates, environment, &mut warnings)?;
     let config = Config {
         transport: transport(&flags, &server, &mut warnings),
         access: headers::access(&headers),
-        login: login(&flags, &server_text, &templates, environment, &mut warnings)?,
+        store_key: sign_in::store_key(&server_text, &login, &templates),
         verbosity: verbosity(&flags),
         state_dir: state_dir(environment)?,
-        token_store: token_store(&flags, environment)?,
+        token_store: match login.way {
+            // A machine can ask again at any time, so there is nothing to keep.
+            Way::Client { .. } => TokenStore::Memory,
+            Way::Browser | Way::Device => token_store(&flags, environment)?,
+        },
+        login,
         server,
         server_text,
         headers,
@@ -55,70 +59,6 @@ fn transport(flags: &Flags, server: &Url, warnings: &mut Vec<String>) -> Transpo
             ));
             server::default_transport(server)
         }
-    }
-}
-
-fn login(
-    flags: &Flags,
-    server_text: &str,
-    templates: &[Template],
-    environment: &dyn Environment,
-    warnings: &mut Vec<String>,
-) -> Result<LoginOptions, Misuse> {
-    let resource = flags.resource.as_deref().map(str::trim);
-    if resource.is_some_and(|uri| !Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none())) {
-        // RFC 8707 2.
-        return Err(Misuse::new("`--resource` is not an absolute URI without a fragment"));
-    }
-    // As in mcp-remote, where both are given.
-    let resource = resource.filter(|_| !flags.disable_resource_parameter);
-    let preferred_port = identity(flags, server_text, resource, templates).port();
-    let mut valid = |flag, value: Option<&String>, expected, is_valid: fn(&str) -> bool| {
-        let value = value?;
-        if is_valid(value) {
-            return Some(value.clone());
-        }
-        warnings.push(ignored(flag, expected));
-        None
-    };
-    let port = valid("the port", flags.port.as_ref(), "a number from 1 to 65535", |text| {
-        text.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    let host = valid("`--host`", flags.host.as_ref(), "a host name", is_host);
-    let path = valid("`--callback-path`", flags.callback_path.as_ref(), "`/` and a path", is_path);
-    let timeout =
-        valid("`--auth-timeout`", flags.auth_timeout.as_ref(), "1 to 86400 seconds", |text| {
-            text.parse().is_ok_and(|seconds| (1..=LONGEST_SIGN_IN).contains(&seconds))
-        });
-    Ok(LoginOptions {
-        port: port.and_then(|text| text.parse().ok()),
-        preferred_port,
-        redirect_host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
-        callback_path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()),
-        timeout_seconds: timeout.and_then(|text| text.parse().ok()).unwrap_or(SIGN_IN),
-        resource: resource.map(str::to_owned),
-        browser: text(environment, "APEXMCP_BRIDGE_BROWSER")?,
-    })
-}
-
-fn identity<'a>(
-    flags: &'a Flags,
-    server: &'a str,
-    resource: Option<&'a str>,
-    templates: &'a [Template],
-) -> Identity<'a> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let headers = templates.iter().filter(|template| template.name.chars().all(plain));
-    let endpoint = flags.token_endpoint.as_deref().and_then(|text| Url::parse(text).ok());
-    Identity {
-        server,
-        resource,
-        authorize_params: flags.authorize_param.iter().filter_map(|t| t.split_once('=')).collect(),
-        headers: headers.map(|template| (&*template.name, &*template.text)).collect(),
-        client_metadata_url: flags.client_metadata_url.as_deref().filter(|text| {
-            Url::parse(text).is_ok_and(|url| url.scheme() == "https" && url.path() != "/")
-        }),
-        token_endpoint: endpoint.map(String::from),
     }
 }
 
@@ -157,35 +97,11 @@ fn token_store(flags: &Flags, environment: &dyn Environment) -> Result<TokenStor
     }
 }
 
-fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>, Misuse> {
+pub(super) fn text(environment: &dyn Environment, name: &str) -> Result<Option<String>, Misuse> {
     let not_text = |_| Misuse::new(format!("`{name}` is not valid UTF-8"));
     setting(environment, name).map(|value| value.into_string().map_err(not_text)).transpose()
 }
 
-fn ignored(what: &str, expected: &str) -> String {
+pub(super) fn ignored(what: &str, expected: &str) -> String {
     format!("{what} is ignored, expected {expected}")
 }
-
-/// A host name or address that is the whole authority of a URL.
-fn is_host(text: &str) -> bool {
-    Url::parse(&format!("http://{text}:1/")).is_ok_and(|url| {
-        url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(text)) && url.port() == Some(1)
-    })
-}
-
-/// A path that a URL leaves as it is.
-fn is_path(text: &str) -> bool {
-    text.starts_with('/')
-        && Url::parse(&format!("http://localhost{text}"))
-            .is_ok_and(|url| url.path() == text && url.query().is_none())
-}
-
-/// Time to find a password manager and a second factor. mcp-remote waits without end.
-const SIGN_IN: u64 = 300;
-/// Nobody signs in for longer than a day.
-const LONGEST_SIGN_IN: u64 = 86_400;
-const DEFAULT_PATH: &str = "/oauth/callback";
-#[cfg(windows)]
-pub(super) const DEFAULT_HOST: &str = "127.0.0.1";
-#[cfg(not(windows))]
-pub(super) const DEFAULT_HOST: &str = "localhost";

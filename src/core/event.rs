@@ -9,7 +9,7 @@ use url::Url;
 use super::failure::Failure;
 use super::jsonrpc::Id;
 use super::oauth::grant::{Grant, GrantAnswer};
-use super::oauth::login::Claim;
+use super::oauth::login::{Claim, Entropy};
 use super::oauth::record::Record;
 use crate::config::Verbosity;
 use crate::secret::Secret;
@@ -177,8 +177,8 @@ pub enum RedirectEvent {
     Bound {
         /// The port.
         port: u16,
-        /// Fresh random bytes for this sign-in: PKCE verifier and `state`.
-        entropy: Box<[u8; 64]>,
+        /// Fresh random bytes for this sign-in: PKCE verifiers and `state`s.
+        entropy: Entropy,
     },
     /// It cannot listen.
     BindFailed(String),
@@ -269,6 +269,8 @@ pub enum RedirectCommand {
 pub enum Page {
     /// The sign-in worked.
     SignedIn,
+    /// The browser goes on to this address.
+    Onward(Url),
     /// The tab belongs to another sign-in; this one goes on.
     Stale,
     /// The person said no.

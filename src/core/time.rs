@@ -25,3 +25,61 @@ impl Moment {
         deadline <= self.uptime
     }
 }
+
+/// A moment to come, on both clocks. It has come when either of them says so: the monotonic clock
+/// may stand still while a laptop sleeps, and the wall clock may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    uptime: Duration,
+    unix: u64,
+}
+
+impl Due {
+    /// In so many seconds.
+    pub fn after(seconds: u64, now: Moment) -> Self {
+        Self {
+            uptime: now.after(Duration::from_secs(seconds)),
+            unix: now.unix.saturating_add(seconds),
+        }
+    }
+
+    /// At this time of the wall clock, and after at most `seconds` whatever that clock says.
+    pub fn at(unix: u64, seconds: u64, now: Moment) -> Self {
+        let wait = unix.saturating_sub(now.unix).min(seconds);
+        Self { uptime: now.after(Duration::from_secs(wait)), unix }
+    }
+
+    /// Whether it has come.
+    pub fn reached(self, now: Moment) -> bool {
+        now.reached(self.uptime) || self.unix <= now.unix
+    }
+
+    /// When to look, as uptime. Now and then in between, because a clock that is set wakes nobody.
+    pub fn deadline(self, now: Moment) -> Duration {
+        let by_wall = now.after(Duration::from_secs(self.unix.saturating_sub(now.unix)));
+        self.uptime.min(by_wall).min(now.after(LOOK))
+    }
+}
+
+/// How late the end of a sleep may be noticed while nobody asks for anything: rare enough to cost
+/// nothing.
+const LOOK: Duration = Duration::from_mins(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_clock_will_do() {
+        let start = Moment { uptime: Duration::from_secs(10), unix: 1_000_000 };
+        let due = Due::at(1_003_600, 3600, start);
+        let at = |uptime, unix| Moment { uptime: Duration::from_secs(uptime), unix };
+        assert!(!due.reached(at(3609, 1_003_599)));
+        assert!(due.reached(at(3610, 1_003_599)), "the wall clock was set back");
+        assert!(due.reached(at(11, 1_003_600)), "the monotonic clock has slept");
+        assert_eq!(due.deadline(start), Duration::from_secs(310), "somebody looks now and then");
+        assert_eq!(due.deadline(at(3600, 900_000)), Duration::from_secs(3610));
+        // Written by a clock that was ahead.
+        assert!(Due::at(9_000_000, 60, start).reached(at(70, 1_000_060)));
+    }
+}

@@ -7,34 +7,37 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse,
-    BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest, HttpResponse,
+    AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest, HttpResponse,
     PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    TokenResponse, TokenUrl,
+    TokenUrl,
 };
 use reqwest::Client;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
 use thiserror::Error;
 use tokio::time::timeout;
 
+mod answer;
+
+use answer::{Answer, normalize};
+
+use super::assertion;
+use super::clock::Clock;
 use super::http::{failure, read};
 use crate::core::event::{Delivery, HttpFailure};
-use crate::core::oauth::grant::{Grant, GrantAnswer, GrantFailure, GrantKind, Granted};
-use crate::secret::Secret;
+use crate::core::oauth::grant::{
+    Grant, GrantAnswer, GrantFailure, GrantKind, client_authentication,
+};
 
 /// The token request, from its first byte to the answer's last one.
 const LIMIT: Duration = Duration::from_secs(20);
 /// The largest token answer.
 const MAX_ANSWER: usize = 1 << 20;
-/// Nobody issues an access token for longer; more is a mistake.
-const LONGEST_LIFE: u64 = 365 * 24 * 3600;
 
 type OAuth = oauth2::Client<
     BasicErrorResponse,
@@ -45,8 +48,13 @@ type OAuth = oauth2::Client<
 >;
 
 /// Asks the token endpoint.
-pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant) -> GrantAnswer {
+pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant, clock: Clock) -> GrantAnswer {
+    tokio::time::sleep(grant.wait).await;
     let client = client.map_err(|failure| GrantFailure::Transient(failure.cause))?;
+    let extra = extra(&grant, clock.now().unix)?;
+    if let GrantKind::Device { code } = &grant.kind {
+        return device(&client, device_request(&grant, code.expose(), extra)?).await;
+    }
     let broken = || GrantFailure::Malformed("an endpoint that is no URL".to_owned());
     let endpoint = TokenUrl::new(grant.token_endpoint.to_string()).map_err(|_| broken())?;
     let mut oauth = OAuth::new(ClientId::new(grant.client.id.clone()))
@@ -55,7 +63,9 @@ pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant) -> GrantAnsw
     if let Some(secret) = &grant.client.secret {
         oauth = oauth.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
     }
-    let call = |request| call(client.clone(), request);
+    let asserted = grant.client.key.is_some();
+    let call =
+        |request| call(client.clone(), if asserted { without_client_id(request) } else { request });
     let answer = match grant.kind {
         GrantKind::Code { code, verifier } => {
             let redirect =
@@ -64,19 +74,34 @@ pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant) -> GrantAnsw
                 .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
                 .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
                 .set_redirect_uri(Cow::Owned(redirect));
-            if let Some(resource) = grant.resource {
-                request = request.add_extra_param("resource", resource);
+            for (name, value) in extra {
+                request = request.add_extra_param(name, value);
             }
             request.request_async(&call).await
         }
-        GrantKind::Refresh { token } => {
+        GrantKind::Refresh { token, scope } => {
             let token = RefreshToken::new(token.expose().to_owned());
             let mut request = oauth.exchange_refresh_token(&token);
-            if let Some(resource) = grant.resource {
-                request = request.add_extra_param("resource", resource);
+            if let Some(scope) = scope {
+                request = request.add_scope(Scope::new(scope));
+            }
+            for (name, value) in extra {
+                request = request.add_extra_param(name, value);
             }
             request.request_async(&call).await
         }
+        GrantKind::Client { scope } => {
+            let mut request = oauth.exchange_client_credentials();
+            if let Some(scope) = scope {
+                request = request.add_scope(Scope::new(scope));
+            }
+            for (name, value) in extra {
+                request = request.add_extra_param(name, value);
+            }
+            request.request_async(&call).await
+        }
+        // The crate would poll by itself; it is answered above.
+        GrantKind::Device { .. } => return Err(broken()),
     };
     match answer {
         Ok(answer) => answer.granted(),
@@ -90,6 +115,70 @@ pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant) -> GrantAnsw
             Err(GrantFailure::Malformed("something that is no token answer".to_owned()))
         }
     }
+}
+
+/// The parameters that the crate does not know: the resource (RFC 8707 §2.2), and the assertion of
+/// a client that has a key (RFC 7523 §2.2).
+fn extra(grant: &Grant, now: u64) -> Result<Vec<(&'static str, String)>, GrantFailure> {
+    let mut extra: Vec<_> = grant.resource.iter().map(|r| ("resource", r.clone())).collect();
+    if let Some(key) = &grant.client.key {
+        let assertion = assertion::sign(key, &grant.client.id, &grant.issuer, now)
+            .map_err(GrantFailure::Malformed)?;
+        extra.push(("client_assertion_type", assertion::TYPE.to_owned()));
+        extra.push(("client_assertion", assertion));
+    }
+    Ok(extra)
+}
+
+/// An assertion says who the client is; the specifications of the extension leave the id out.
+fn without_client_id(mut request: HttpRequest) -> HttpRequest {
+    let form = url::form_urlencoded::parse(request.body()).filter(|(name, _)| name != "client_id");
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    *request.body_mut() = body.into_bytes();
+    request
+}
+
+/// Asks once whether a person has entered the code (RFC 8628 §3.4).
+async fn device(client: &Client, request: HttpRequest) -> GrantAnswer {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+        error_description: Option<String>,
+    }
+    let malformed = |what: &str| GrantFailure::Malformed(what.to_owned());
+    let response = call(client.clone(), request).await.map_err(|CallError(failure)| failure)?;
+    if response.status() == StatusCode::OK {
+        let answer = serde_json::from_slice::<Answer>(response.body());
+        return answer.map_err(|_| malformed("something that is no token answer"))?.granted();
+    }
+    let refusal = serde_json::from_slice::<Refusal>(response.body());
+    let Refusal { error, error_description: description } =
+        refusal.map_err(|_| malformed("a refusal without a code"))?;
+    Err(GrantFailure::Refused { error, description })
+}
+
+fn device_request(
+    grant: &Grant,
+    code: &str,
+    extra: Vec<(&'static str, String)>,
+) -> Result<HttpRequest, GrantFailure> {
+    let (authorization, mut form) = client_authentication(&grant.client);
+    form.append_pair("grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+    form.append_pair("device_code", code).extend_pairs(extra);
+    let mut request = HttpRequest::new(form.finish().into_bytes());
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = grant
+        .token_endpoint
+        .as_str()
+        .parse()
+        .map_err(|_| GrantFailure::Malformed("an endpoint that is no URL".to_owned()))?;
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    if let Some(value) = authorization {
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(request)
 }
 
 /// RFC 7591 §2: what registration said; without a secret the id goes into the body either way.
@@ -126,224 +215,4 @@ async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, Call
         }
     };
     normalize(status, &body).map_err(CallError)
-}
-
-/// Brings an answer to the form of RFC 6749 §5.
-fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse, GrantFailure> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let document = match serde_json::from_slice::<Map<String, Value>>(body) {
-        Ok(document) => Some(document),
-        Err(_) => form(body),
-    };
-    let said_no = document.as_ref().is_some_and(|document| {
-        document.get("error").is_some_and(|error| error.is_string() || error.is_object())
-    });
-    if !said_no && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
-        return Err(GrantFailure::Transient(format!("HTTP {}", status.as_u16())));
-    }
-    let (status, document) = match document {
-        // Some say no with 200, and some with an object where a code belongs.
-        Some(mut document) if said_no => {
-            if let Some(Value::Object(error)) = document.get("error").cloned() {
-                let code = error.get("code").or_else(|| error.get("type"));
-                let code = code.and_then(Value::as_str).unwrap_or("invalid_request");
-                document.insert("error".to_owned(), json!(code));
-            }
-            document.retain(|name, value| name == "error" || value.is_string());
-            (StatusCode::BAD_REQUEST, document)
-        }
-        Some(document) if status.is_success() && document.contains_key("access_token") => {
-            (StatusCode::OK, document)
-        }
-        _ if status.is_success() => {
-            let got = format!("HTTP {} without an access token", status.as_u16());
-            return Err(GrantFailure::Malformed(got));
-        }
-        _ => {
-            let mut document = Map::new();
-            document.insert("error".to_owned(), json!(format!("http_{}", status.as_u16())));
-            (StatusCode::BAD_REQUEST, document)
-        }
-    };
-    let mut response = HttpResponse::new(Value::Object(document).to_string().into_bytes());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
-}
-
-/// A few servers answer with a form.
-fn form(body: &[u8]) -> Option<Map<String, Value>> {
-    let document: Map<String, Value> = url::form_urlencoded::parse(body)
-        .map(|(name, value)| (name.into_owned(), json!(value)))
-        .collect();
-    (document.contains_key("access_token") || document.contains_key("error")).then_some(document)
-}
-
-/// A token answer as it comes (RFC 6749 §5.1).
-#[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    access_token: AccessToken,
-    #[serde(default = "bearer")]
-    token_type: String,
-    #[serde(default)]
-    expires_in: Value,
-    #[serde(default)]
-    refresh_token: Option<RefreshToken>,
-    #[serde(default)]
-    scope: Value,
-    #[serde(skip, default = "bearer_type")]
-    parsed_type: BasicTokenType,
-}
-
-fn bearer() -> String {
-    "bearer".to_owned()
-}
-
-fn bearer_type() -> BasicTokenType {
-    BasicTokenType::Bearer
-}
-
-impl TokenResponse for Answer {
-    type TokenType = BasicTokenType;
-
-    fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    fn token_type(&self) -> &BasicTokenType {
-        &self.parsed_type
-    }
-
-    fn expires_in(&self) -> Option<Duration> {
-        self.life().map(Duration::from_secs)
-    }
-
-    fn refresh_token(&self) -> Option<&RefreshToken> {
-        self.refresh_token.as_ref()
-    }
-
-    fn scopes(&self) -> Option<&Vec<Scope>> {
-        None
-    }
-}
-
-impl Answer {
-    fn granted(self) -> GrantAnswer {
-        if !self.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(GrantFailure::Malformed("a token that is no bearer token".to_owned()));
-        }
-        let (expires_in, scope) = (self.life(), self.scope());
-        let refresh = self.refresh_token.map(RefreshToken::into_secret);
-        let access = self.access_token.into_secret();
-        // RFC 6750 §2.1: anything else could break out of its header.
-        if !is_token(&access) {
-            return Err(GrantFailure::Malformed("a token with characters no token has".to_owned()));
-        }
-        Ok(Granted {
-            access: Secret::new(access),
-            refresh: refresh.filter(|token| !token.is_empty()).map(Secret::new),
-            expires_in,
-            scope,
-        })
-    }
-
-    /// `expires_in` is advice: numbers in strings and fractions are read, nonsense is unknown.
-    fn life(&self) -> Option<u64> {
-        let seconds = match &self.expires_in {
-            Value::Number(number) => number.as_f64()?,
-            Value::String(text) => text.trim().parse().ok()?,
-            _ => return None,
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
-        (0.0..1e15).contains(&seconds).then(|| (seconds as u64).min(LONGEST_LIFE))
-    }
-
-    fn scope(&self) -> Option<String> {
-        match &self.scope {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Array(list) if !list.is_empty() => {
-                Some(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "))
-            }
-            _ => None,
-        }
-    }
-}
-
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(status: u16, body: &str) -> String {
-        let response = match normalize(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
-            Ok(response) => response,
-            Err(failure) => return format!("{failure:?}"),
-        };
-        if response.status() != StatusCode::OK {
-            return String::from_utf8(response.into_body()).unwrap();
-        }
-        match serde_json::from_slice::<Answer>(response.body()).unwrap().granted() {
-            Ok(granted) => format!(
-                "{} {:?} {:?} {:?}",
-                granted.access.expose(),
-                granted.refresh.map(|token| token.expose().to_owned()),
-                granted.expires_in,
-                granted.scope
-            ),
-            Err(failure) => format!("{failure:?}"),
-        }
-    }
-
-    #[test]
-    fn token_answers_of_the_real_world() {
-        let ok = "a None Some(3600) None";
-        assert_eq!(
-            read(200, r#"{"access_token":"a","token_type":"Bearer","expires_in":3600}"#),
-            ok
-        );
-        assert_eq!(read(201, r#"{"access_token":"a","expires_in":"3600"}"#), ok);
-        assert_eq!(read(200, "\u{feff}{\"access_token\":\"a\",\"expires_in\":3600.0}"), ok);
-        assert_eq!(read(200, "access_token=a&token_type=BEARER&expires_in=3600"), ok);
-        let unknown = "a None None None";
-        assert_eq!(
-            read(200, r#"{"access_token":"a","expires_in":-1,"refresh_token":""}"#),
-            unknown
-        );
-        assert_eq!(read(200, r#"{"access_token":"a","expires_in":null,"scope":null}"#), unknown);
-        assert_eq!(
-            read(200, r#"{"access_token":"a","refresh_token":"r","scope":["x","y"]}"#),
-            r#"a Some("r") None Some("x y")"#
-        );
-        assert_eq!(
-            read(200, r#"{"access_token":"a","expires_in":1e12}"#),
-            "a None Some(31536000) None"
-        );
-    }
-
-    #[test]
-    fn refusals_of_the_real_world() {
-        let no = r#"{"error":"invalid_grant"}"#;
-        assert_eq!(read(400, no), no);
-        assert_eq!(read(200, no), no, "an error with status 200");
-        assert_eq!(read(500, no), no, "an error with status 500 is still an answer");
-        assert_eq!(read(401, ""), r#"{"error":"http_401"}"#);
-        assert_eq!(read(400, "<html>"), r#"{"error":"http_400"}"#);
-        assert_eq!(
-            read(400, r#"{"error":{"code":"invalid_grant","extra":1},"x":{}}"#),
-            r#"{"error":"invalid_grant"}"#
-        );
-    }
-
-    #[test]
-    fn what_is_neither() {
-        assert_eq!(read(503, "<html>"), "Transient(\"HTTP 503\")");
-        assert_eq!(read(429, "{}"), "Transient(\"HTTP 429\")");
-        assert!(read(200, "<html>").starts_with("Malformed"));
-        assert!(read(200, r#"{"access_token":"a","token_type":"mac"}"#).starts_with("Malformed"));
-        assert!(read(200, r#"{"access_token":"a\r\nX: y"}"#).starts_with("Malformed"));
-    }
 }

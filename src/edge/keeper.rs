@@ -31,9 +31,8 @@ impl Keeper {
         let (commands, inbox) = mpsc::channel();
         let (ended, done) = mpsc::channel();
         let keychain = Box::new(SystemKeychain::default());
-        let resource = config.login.resource.as_deref().unwrap_or_default();
-        let key = format!("{}\n{resource}", config.server_text);
-        let store = Store::new(config.state_dir.clone(), config.token_store, &key, keychain);
+        let store =
+            Store::new(config.state_dir.clone(), config.token_store, &config.store_key, keychain);
         let work = move || {
             serve(store, &inbox, &events);
             ended.send(()).ok();

@@ -1,5 +1,6 @@
 //! All IO, no decisions: each edge performs effects and posts events back.
 
+pub mod assertion;
 pub mod clock;
 pub mod grant;
 pub mod http;

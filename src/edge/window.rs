@@ -1,6 +1,7 @@
 //! The bridge's end of the redirect listener's pipes: starts the process, passes commands on, and
 //! turns its news into events.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Window {
     browser: Option<String>,
+    desktop: Vec<(String, OsString)>,
     events: UnboundedSender<Event>,
     process: Option<Process>,
 }
@@ -38,7 +40,8 @@ struct Process {
 impl Window {
     /// Nothing is started yet.
     pub fn new(config: &Config, events: UnboundedSender<Event>) -> Self {
-        Self { browser: config.login.browser.clone(), events, process: None }
+        let (browser, desktop) = (config.login.browser.clone(), config.login.desktop.clone());
+        Self { browser, desktop, events, process: None }
     }
 
     /// Performs a command.
@@ -59,6 +62,7 @@ impl Window {
             RedirectCommand::Answer { id, page } => {
                 let (page, hint) = match page {
                     event::Page::SignedIn => (Page::SignedIn, None),
+                    event::Page::Onward(url) => (Page::Onward, Some(url.into())),
                     event::Page::Stale => (Page::Stale, None),
                     event::Page::Denied => (Page::Denied, None),
                     event::Page::Failed(why) => (Page::Failed, Some(why)),
@@ -87,6 +91,7 @@ impl Window {
         let mut command = Command::new(std::env::current_exe()?);
         command
             .arg(redirect::ARGUMENT)
+            .envs(self.desktop.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

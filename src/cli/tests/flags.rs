@@ -26,24 +26,29 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--keep-alive"], NO_EFFECT),
     (&["--ping-interval", "30"], NO_EFFECT),
     (&["--resource", "https://r.example/"], "resource https://r.example/"),
-    (&["--disable-resource-parameter"], NO_EFFECT),
-    (&["--authorize-param", "prompt=consent"], NO_EFFECT),
-    (&["--static-oauth-client-metadata", r#"{"scope":"x"}"#], NO_EFFECT),
-    (&["--static-oauth-client-info", "@/client.json"], NO_EFFECT),
-    (&["--client-metadata-url", "https://c.example/c.json"], NO_EFFECT),
-    (&["--use-id-token"], NO_EFFECT),
-    (&["--device-code"], NO_EFFECT),
-    (&["--client-credentials"], NO_EFFECT),
-    (&["--token-endpoint", "https://t.example/token"], NO_EFFECT),
+    (&["--disable-resource-parameter"], "no resource"),
+    (&["--authorize-param", "prompt=consent"], r#"params [("prompt", "consent")]"#),
+    (
+        &["--static-oauth-client-metadata", r#"{"scope":"x"}"#],
+        r#"registration {"scope": String("x")}"#,
+    ),
+    (&["--static-oauth-client-info", "@/client.json"], r#"client c Some("s") None false"#),
+    (&["--client-metadata-url", "https://c.example/c.json"], "document https://c.example/c.json"),
+    (&["--use-id-token"], "ID token"),
+    (&["--device-code"], "Device"),
     (&["--disable-cookies"], NO_EFFECT),
-    (&["--auth-success-url", "https://s.example/"], NO_EFFECT),
+    (&["--auth-success-url", "https://s.example/"], "success https://s.example/"),
 ];
 const FOLDER: &str = if cfg!(windows) { r"C:\state" } else { "/state" };
 const NO_EFFECT: &str = "no effect";
 
 #[test]
 fn no_flag_of_mcp_remote_is_misread() {
-    let files = [("/headers", "F: v")];
+    let files = [
+        ("/headers", "F: v"),
+        ("/client.json", r#"{"client_id":"c","client_secret":"${SECRET}"}"#),
+        ("SECRET", "s"),
+    ];
     for &(flag, effect) in MCP_REMOTE {
         let [name, value @ ..] = flag else { continue };
         let mut expected = PLAIN.to_owned();
@@ -59,7 +64,7 @@ fn no_flag_of_mcp_remote_is_misread() {
             check(&[&joined, URL], &files, &expected);
         }
         let with_port = expected.replacen("OAuth", "OAuth\nport 99", 1);
-        if !effect.contains(": ") {
+        if effect.is_empty() || effect == NO_EFFECT {
             check(&[&["99"], flag, &[URL]].concat(), &files, &with_port);
         }
     }
@@ -167,11 +172,7 @@ fn a_setting_that_a_bundle_left_empty_is_not_given() {
         &[],
         &format!("{PLAIN}\nDebug\nwarning: `--debug` takes no value; the value is ignored"),
     );
-    check(
-        &[URL, "--resource", ""],
-        &[],
-        &format!("{PLAIN}\nwarning: `--resource` without a value has no effect in this version"),
-    );
+    check(&[URL, "--resource", ""], &[], &format!("{PLAIN}\nno resource"));
 }
 
 #[test]

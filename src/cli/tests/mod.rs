@@ -5,6 +5,7 @@ mod headers;
 mod help;
 mod properties;
 mod server;
+mod sign_in;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,9 +13,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use super::resolve::DEFAULT_HOST;
+use super::sign_in::DEFAULT_HOST;
 use super::{Environment, Invocation, parse};
-use crate::config::{Config, TokenStore, Verbosity};
+use crate::config::{Config, ConfiguredClient, ResourceParameter, TokenStore, Verbosity, Way};
 
 /// An environment of a test: variables, and files whose name begins with `/`.
 #[derive(Default)]
@@ -28,6 +29,16 @@ impl Environment for Fixture {
     fn read_file(&self, path: &Path) -> io::Result<String> {
         let text = path.to_str().and_then(|path| self.0.get(path));
         text.map(|text| (*text).to_owned()).ok_or_else(|| io::Error::other("no such file"))
+    }
+
+    fn names(&self, dir: &Path) -> Vec<String> {
+        let dir = format!("{}/", dir.display());
+        let names = self.0.keys().filter_map(|path| path.strip_prefix(&dir));
+        names.map(str::to_owned).collect()
+    }
+
+    fn user_id(&self) -> Option<u32> {
+        Some(1000)
     }
 }
 
@@ -75,7 +86,19 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
         (login.redirect_host != DEFAULT_HOST).then(|| format!("host {}", login.redirect_host)),
         (login.callback_path != "/oauth/callback").then(|| format!("path {}", login.callback_path)),
         (login.timeout_seconds != 300).then(|| format!("timeout {}", login.timeout_seconds)),
-        login.resource.as_ref().map(|resource| format!("resource {resource}")),
+        match &login.resource {
+            ResourceParameter::Announced => None,
+            ResourceParameter::Fixed(resource) => Some(format!("resource {resource}")),
+            ResourceParameter::Omitted => Some("no resource".to_owned()),
+        },
+        (login.way != Way::Browser).then(|| format!("{:?}", login.way)),
+        login.client.as_ref().map(render_client),
+        login.client_metadata_url.as_ref().map(|url| format!("document {url}")),
+        (!login.registration.is_empty()).then(|| format!("registration {:?}", login.registration)),
+        (!login.authorize_params.is_empty())
+            .then(|| format!("params {:?}", login.authorize_params)),
+        login.use_id_token.then(|| "ID token".to_owned()),
+        login.success_url.as_ref().map(|url| format!("success {url}")),
         login.browser.as_ref().map(|browser| format!("browser {browser}")),
         config.state_dir.as_ref().map(|path| format!("state in {}", path.display())),
         (config.verbosity != Verbosity::Normal).then(|| format!("{:?}", config.verbosity)),
@@ -86,4 +109,9 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
         write!(out, "\n{line}").unwrap();
     }
     out
+}
+
+fn render_client(client: &ConfiguredClient) -> String {
+    let secret = client.secret.as_ref().map(|secret| secret.expose().to_owned());
+    format!("client {} {secret:?} {:?} {:?}", client.id, client.auth_method, client.key.is_some())
 }

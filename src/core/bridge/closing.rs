@@ -50,6 +50,7 @@ impl Bridge {
         if self.access.is_signing_in() {
             self.give_up(&self.unfinished(), out);
         }
+        self.give_up_parked(out);
         self.closing = Some(Closing::Draining(now.after(GRACE)));
     }
 
@@ -113,6 +114,7 @@ impl Bridge {
     }
 
     fn give_up(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+        self.parked.clear();
         self.fail_queue(failure, out);
         let open: Vec<_> = self.pending.keys().cloned().collect();
         for id in open {
@@ -122,7 +124,7 @@ impl Bridge {
     }
 
     fn farewell(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
-        if self.access.is_signing_in() {
+        if self.access.has_login() {
             out.push(Effect::Redirect(RedirectCommand::Close));
         }
         if self.transport == Transport::Http && self.carrier.session.is_some() {

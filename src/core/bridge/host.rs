@@ -127,6 +127,9 @@ impl Bridge {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
+        if self.unpark(&id) {
+            return;
+        }
         let wanted = Kind::Request(id);
         let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
         match queued {

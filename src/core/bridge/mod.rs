@@ -26,6 +26,7 @@ mod handshake;
 mod host;
 mod lingering;
 mod listen;
+mod parked;
 mod provisional;
 mod queue;
 mod receive;
@@ -65,6 +66,8 @@ pub struct Bridge {
     handshake: Handshake,
     provisional: Provisional,
     queue: Queue,
+    /// Requests that wait for a wider scope.
+    parked: Vec<Outgoing>,
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
@@ -196,6 +199,7 @@ impl Bridge {
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
             queue: Queue::default(),
+            parked: Vec::new(),
             replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),
@@ -243,6 +247,7 @@ impl Bridge {
             self.closing.as_ref().map(Closing::deadline),
             patience,
             self.credential_deadline(),
+            self.parked_deadline(),
             self.lingering.deadline(),
         ]
         .into_iter()
@@ -266,6 +271,7 @@ impl Bridge {
         self.tick_lingering(now, out);
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
+        self.tick_parked(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {

@@ -24,7 +24,7 @@ use crate::core::time::Moment;
 /// short enough for the strictest host.
 const INITIALIZE_WAIT: Duration = Duration::from_secs(4);
 /// How long any other request waits for a credential.
-const REQUEST_WAIT: Duration = Duration::from_secs(20);
+pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(20);
 /// A longer answer to `initialize` is not remembered.
 const MAX_REMEMBERED: usize = 256 << 10;
 /// What a host is offered that asks for a version nobody knows.

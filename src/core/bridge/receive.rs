@@ -14,7 +14,7 @@ use crate::core::time::Moment;
 
 /// How often one message is sent again after a 401: once with renewed tokens, once after a
 /// sign-in.
-const MAX_REFUSED: u8 = 3;
+pub(super) const MAX_REFUSED: u8 = 3;
 /// How often one message is sent again in a new session (MCP 2025-11-25, session management).
 const MAX_LOST: u8 = 1;
 
@@ -74,22 +74,45 @@ impl Bridge {
                 self.body(id, &outgoing, head, body, now, out);
             }
             401 => self.challenged(id, outgoing, generation, head, now, out),
+            403 => {
+                let Some(outgoing) = self.widen(outgoing, generation, head, now, out) else {
+                    return;
+                };
+                self.refused(id, &outgoing, head, &body, now, out);
+            }
             404 if !answers(&body, &outgoing)
                 && (outgoing.in_session || self.transport == Transport::Sse) =>
             {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
-                if answers(&body, &outgoing) {
-                    self.deliver(body.clone(), now, out);
-                } else if is_transport_evidence(status) && self.switch(status, &body, out) {
+                if !answers(&body, &outgoing)
+                    && is_transport_evidence(status)
+                    && self.switch(status, &body, out)
+                {
                     self.send_again(outgoing);
                     return;
                 }
-                let failure = self.refusal(head, &body);
-                self.undelivered(id, &outgoing, &failure, now, out);
+                self.refused(id, &outgoing, head, &body, now, out);
             }
         }
+    }
+
+    /// The gateway said no: in the words of the protocol, or with a status.
+    fn refused(
+        &mut self,
+        id: ExchangeId,
+        outgoing: &Outgoing,
+        head: &Head,
+        body: &Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if answers(body, outgoing) {
+            self.deliver(body.clone(), now, out);
+        }
+        let failure = self.refusal(head, body);
+        self.undelivered(id, outgoing, &failure, now, out);
     }
 
     /// The gateway took the message.

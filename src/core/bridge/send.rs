@@ -111,11 +111,7 @@ impl Bridge {
     /// Puts a message back to be sent again: it was refused before anything ran.
     pub(super) fn send_again(&mut self, mut outgoing: Outgoing) {
         outgoing.refused = outgoing.refused.saturating_add(1);
-        for id in outgoing.kind.ids() {
-            if let Some(pending) = self.pending.get_mut(id) {
-                pending.exchange = None;
-            }
-        }
+        self.unsend(&outgoing);
         match outgoing.kind {
             Kind::Initialize(_) => self.phase = Phase::Fresh,
             Kind::Initialized => self.phase = Phase::Answered,

@@ -200,7 +200,7 @@ impl Bridge {
     fn is_on_its_way(&self, id: &crate::core::jsonrpc::Id) -> bool {
         let queued = self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id));
         let sending = |exchange: &Exchange| matches!(exchange, Exchange::Post(outgoing, _) if outgoing.kind.ids().contains(id));
-        queued || self.exchanges.values().any(sending)
+        queued || self.is_parked(id) || self.exchanges.values().any(sending)
     }
 
     /// The GET was answered without a stream.
@@ -217,6 +217,9 @@ impl Bridge {
         if status == 401 && !self.access.is_static() {
             let challenge = Challenge::from_headers(&head.headers);
             self.access.challenged(challenge, generation, now, out);
+            return;
+        }
+        if self.widen_stream(generation, head, out) {
             return;
         }
         let other_type = (200..300).contains(&status);

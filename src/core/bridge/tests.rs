@@ -21,6 +21,7 @@ mod provisional;
 mod sessions;
 mod together;
 mod transport;
+mod widening;
 
 const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
@@ -51,18 +52,15 @@ impl World {
         };
         let config = Config {
             server: Url::parse(url).unwrap(),
+            store_key: String::new(),
             server_text: url.to_owned(),
             transport,
             headers,
             access,
             login: LoginOptions {
-                port: None,
                 preferred_port: 4177,
                 redirect_host: "127.0.0.1".to_owned(),
-                callback_path: "/oauth/callback".to_owned(),
-                timeout_seconds: 300,
-                resource: None,
-                browser: None,
+                ..LoginOptions::default()
             },
             verbosity: Verbosity::Normal,
             state_dir: None,
@@ -211,6 +209,9 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Store(StoreCommand::Resign(claim)) => claim_text("resign", claim.as_ref()),
         Effect::Store(StoreCommand::Remember(_)) => "remember".to_owned(),
         Effect::Store(StoreCommand::Unlock) => "unlock".to_owned(),
+        Effect::Store(StoreCommand::Save(record)) if record.pending_since.is_some() => {
+            "mark".to_owned()
+        }
         Effect::Store(StoreCommand::Save(record)) => format!("save {}", record.generation),
         Effect::Redirect(RedirectCommand::Open(_)) => "open the browser".to_owned(),
         Effect::Redirect(RedirectCommand::Close) => "stop listening".to_owned(),
@@ -225,6 +226,7 @@ fn render(effect: &Effect) -> Option<String> {
 fn claim_text(what: &str, claim: Option<&Claim>) -> String {
     match claim {
         None => what.to_owned(),
+        Some(Claim::Device { .. }) => format!("{what} device"),
         Some(Claim::Open(_)) => format!("{what} open"),
         Some(Claim::Failed { .. }) => format!("{what} failed"),
     }

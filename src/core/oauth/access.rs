@@ -2,28 +2,32 @@
 //!
 //! There is one slot: a second sign-in or a second refresh cannot start while one is under way.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use url::Url;
 
 use lead::Claiming;
+pub use widen::Widened;
+use widen::Widening;
 
 use super::challenge::Challenge;
 use super::failure::SignInFailure;
 use super::login::Login;
 use super::record::Record;
 use super::refresh::Refresh;
-use crate::config::{AccessMode, LoginOptions};
+use crate::config::{AccessMode, LoginOptions, Way};
 use crate::core::backoff::{Backoff, Jitter};
 use crate::core::event::{Effect, ExchangeId, RedirectCommand, StoreCommand};
 use crate::core::outbox::Outbox;
-use crate::core::time::Moment;
+use crate::core::time::{Due, Moment};
 use crate::secret::Secret;
 
 mod events;
 mod lead;
 mod renew;
 mod sign_in;
+mod widen;
 
 /// After a failed sign-in, how long requests get the same failure before a new window may open: a
 /// host that retries in a loop must not open one window after the other.
@@ -41,8 +45,18 @@ pub struct Access {
     state: State,
     current: Option<Box<Record>>,
     standing: Standing,
-    /// When the tokens are to be renewed, in seconds since 1970.
-    refresh_at: Option<u64>,
+    /// When the tokens are to be renewed.
+    renewal: Option<Due>,
+    /// When the access token is not worth sending any more.
+    expiry: Option<Due>,
+    /// When the last browser window opened, in seconds since 1970.
+    window_at: Option<u64>,
+    /// What a sign-in under way will add to the tokens that there are.
+    widening: Option<Widening>,
+    /// Why nothing was added to them.
+    widening_failure: Option<SignInFailure>,
+    /// The scopes that were asked for in addition.
+    widened: BTreeSet<String>,
     jitter: Jitter,
     backoff: Backoff,
 }
@@ -119,14 +133,24 @@ impl Access {
             state,
             current: None,
             standing: Standing::Known,
-            refresh_at: None,
+            renewal: None,
+            expiry: None,
+            window_at: None,
+            widening: None,
+            widening_failure: None,
+            widened: BTreeSet::new(),
             jitter: Jitter::new(seed),
             backoff: Backoff::new(seed),
         }
     }
 
-    /// Whether a person is being waited for.
+    /// Whether a person is being waited for, and nothing works before.
     pub fn is_signing_in(&self) -> bool {
+        self.has_login() && !self.is_widening()
+    }
+
+    /// Whether a sign-in is under way.
+    pub fn has_login(&self) -> bool {
         matches!(self.state, State::SigningIn(..) | State::Claiming(_))
     }
 
@@ -141,19 +165,14 @@ impl Access {
 
     /// Whether no request can be sent before something else has happened.
     pub fn is_waiting(&self) -> bool {
-        matches!(
-            self.state,
-            State::Reading
-                | State::Claiming(_)
-                | State::SigningIn(..)
-                | State::Refreshing(_, Why::Needed(_))
-        )
+        self.is_signing_in()
+            || matches!(self.state, State::Reading | State::Refreshing(_, Why::Needed(_)))
     }
 
     /// Where a person is expected to sign in.
     pub fn sign_in_url(&self) -> Option<String> {
         match &self.state {
-            State::SigningIn(login, _) => login.url().map(Url::to_string),
+            State::SigningIn(login, _) => login.invitation().map(str::to_owned),
             State::Claiming(claiming) => claiming.url.clone(),
             _ => None,
         }
@@ -178,6 +197,10 @@ impl Access {
                 out.push(Effect::Store(StoreCommand::Load));
                 Readiness::Wait
             }
+            // What there is goes on being used while somebody is asked for more.
+            State::Claiming(_) | State::SigningIn(..) if self.is_widening() => {
+                Readiness::Ready(self.token())
+            }
             State::Reading
             | State::Claiming(_)
             | State::SigningIn(..)
@@ -188,6 +211,11 @@ impl Access {
             }
             State::Refused(..) | State::Idle if self.can_refresh() && self.expired(now) => {
                 self.refresh(Why::Needed(None), now, out);
+                Readiness::Wait
+            }
+            // A machine needs nobody for the next one.
+            State::Idle if self.is_machine() && self.expired(now) => {
+                self.sign_in(None, out);
                 Readiness::Wait
             }
             State::Refused(..) | State::Idle | State::Refreshing(_, Why::Early) => {
@@ -201,6 +229,10 @@ impl Access {
 
     /// A request went through.
     pub fn accepted(&mut self) {
+        if self.standing == Standing::SignedIn {
+            // The person who signed in has what they came for; the next window is another matter.
+            self.window_at = None;
+        }
         self.standing = Standing::Known;
     }
 
@@ -222,6 +254,13 @@ impl Access {
             }
             return;
         }
+        if self.has_login() && used == self.generation() {
+            // While somebody is asked for more, what there was is refused: now all have to wait.
+            if let Some(widening) = &mut self.widening {
+                widening.alone = true;
+            }
+            return;
+        }
         let settled = matches!(self.state, State::Idle | State::Refused(..));
         if !settled || used != self.generation() {
             // Something is under way already, or newer tokens are there.
@@ -230,7 +269,10 @@ impl Access {
         match self.standing {
             Standing::SignedIn => {
                 self.standing = Standing::Known;
-                self.refuse(SignInFailure::FreshTokenRefused, now);
+                let failure = SignInFailure::FreshTokenRefused;
+                // Whoever comes next must not open the next window at once.
+                out.push(Effect::Store(StoreCommand::Claim(Some(self.failed(&failure, now)))));
+                self.refuse(failure, now);
             }
             Standing::Known if self.can_refresh() => {
                 self.refresh(Why::Needed(challenge), now, out);
@@ -252,10 +294,7 @@ impl Access {
         match &self.state {
             State::SigningIn(login, _) => login.deadline(),
             State::Claiming(claiming) => claiming.deadline(),
-            State::Idle => {
-                let wait = self.refresh_at?.saturating_sub(now.unix);
-                Some(now.after(Duration::from_secs(wait)))
-            }
+            State::Idle => self.renewal.map(|due| due.deadline(now)),
             _ => None,
         }
     }
@@ -276,7 +315,7 @@ impl Access {
                 if let Some(record) = &self.current {
                     out.push(Effect::Store(StoreCommand::Save(record.without_client())));
                 }
-                Self::resign(&failure, now, out);
+                self.resign(&failure, now, out);
                 self.refuse(failure, now);
             }
             State::Claiming(claiming)
@@ -284,7 +323,7 @@ impl Access {
             {
                 self.look(out);
             }
-            State::Idle if self.refresh_at.is_some_and(|at| at <= now.unix) => {
+            State::Idle if self.renewal.is_some_and(|due| due.reached(now)) => {
                 self.refresh(Why::Early, now, out);
             }
             _ => {}
@@ -300,43 +339,56 @@ impl Access {
         tokens.is_some_and(|tokens| tokens.refresh.is_some())
     }
 
+    /// Whether nobody has to sign in for the next token.
+    fn is_machine(&self) -> bool {
+        matches!(self.about.options.way, Way::Client { .. })
+    }
+
     /// Whether the access token is not worth sending any more. One that was just issued is: a
     /// server whose tokens live for seconds, or whose clock is wrong, must not make us ask for
     /// the next one before this one was tried.
     fn expired(&self, now: Moment) -> bool {
-        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
-        let Some((tokens, expires_at)) = tokens.and_then(|t| Some((t, t.expires_at?))) else {
-            return false;
-        };
-        let life = expires_at.saturating_sub(tokens.obtained_at);
-        let margin = EXPIRY_MARGIN_SECONDS.min(life / 10);
-        self.standing == Standing::Known && expires_at <= now.unix.saturating_add(margin)
+        self.standing == Standing::Known && self.expiry.is_some_and(|due| due.reached(now))
     }
 
     fn adopt(&mut self, record: Option<Box<Record>>, standing: Standing, now: Moment) {
         self.current = record;
         self.standing = standing;
         self.state = State::Idle;
-        self.refresh_at = self.plan_refresh(now);
+        self.widening = None;
+        self.plan(now);
     }
 
     /// Renews at about four fifths of the life time, spread so that several processes do not
     /// start at the same moment.
-    fn plan_refresh(&mut self, now: Moment) -> Option<u64> {
-        let tokens = self.current.as_ref()?.tokens.as_ref()?;
-        tokens.refresh.as_ref()?;
-        let life = tokens.expires_at?.saturating_sub(tokens.obtained_at);
+    fn plan(&mut self, now: Moment) {
+        (self.renewal, self.expiry) = (None, None);
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let Some((tokens, expires_at)) = tokens.and_then(|t| Some((t, t.expires_at?))) else {
+            return;
+        };
+        let life = expires_at.saturating_sub(tokens.obtained_at);
+        let margin = EXPIRY_MARGIN_SECONDS.min(life / 10);
+        self.expiry = Some(Due::at(expires_at.saturating_sub(margin), life - margin, now));
+        if tokens.refresh.is_none() || life < SHORTEST_LIFE_SECONDS {
+            return;
+        }
         let early = Duration::from_secs(life * 7 / 10);
         let late = Duration::from_secs(life * 9 / 10);
-        let at = tokens.obtained_at + self.jitter.between(early, late).as_secs();
-        if life < SHORTEST_LIFE_SECONDS {
-            return None;
-        }
+        let wait = self.jitter.between(early, late).as_secs();
         // What is overdue is done when it is needed, or in a moment.
-        Some(at.max(now.unix + 1))
+        let at = tokens.obtained_at.saturating_add(wait).max(now.unix + 1);
+        self.renewal = Some(Due::at(at, wait.max(1), now));
     }
 
     fn refuse(&mut self, failure: SignInFailure, now: Moment) {
-        self.state = State::Refused(failure, now.after(SIGN_IN_PAUSE));
+        // What there was before somebody was asked for more is as good as ever.
+        let kept = self.widening.take().is_some_and(|widening| !widening.alone);
+        if kept {
+            self.state = State::Idle;
+            self.widening_failure = Some(failure);
+        } else {
+            self.state = State::Refused(failure, now.after(SIGN_IN_PAUSE));
+        }
     }
 }

@@ -28,6 +28,15 @@ pub struct ServerMetadata {
     pub authorization_endpoint: Option<String>,
     /// Where tokens are issued.
     pub token_endpoint: Option<String>,
+    /// Where a person on another device is sent from (RFC 8628 §4).
+    pub device_authorization_endpoint: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation_endpoint: Option<String>,
+    /// The scopes that there are.
+    pub scopes_supported: Option<Vec<String>>,
+    /// Whether a client's id may be the URL of a document about it.
+    #[serde(default)]
+    pub client_id_metadata_document_supported: bool,
     /// Where clients register (RFC 7591).
     pub registration_endpoint: Option<String>,
     /// The PKCE methods (RFC 7636).

@@ -1,6 +1,12 @@
 //! Asking the token endpoint, and what it answers.
 
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::HeaderValue;
 use url::Url;
+use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::record::Registration;
 use crate::secret::Secret;
@@ -10,12 +16,16 @@ use crate::secret::Secret;
 pub struct Grant {
     /// Where.
     pub token_endpoint: Url,
+    /// Whose it is: the audience of a client's assertion.
+    pub issuer: String,
     /// As whom.
     pub client: Registration,
     /// The `resource` parameter (RFC 8707 §2.2), byte for byte.
     pub resource: Option<String>,
     /// For what.
     pub kind: GrantKind,
+    /// How long to wait before.
+    pub wait: Duration,
 }
 
 /// What is traded for tokens.
@@ -32,6 +42,19 @@ pub enum GrantKind {
     Refresh {
         /// The refresh token.
         token: Secret,
+        /// The scope that was granted: some servers want it repeated, and none may be widened by
+        /// it.
+        scope: Option<String>,
+    },
+    /// A device code (RFC 8628 §3.4).
+    Device {
+        /// The device code.
+        code: Secret,
+    },
+    /// The client's own credentials (RFC 6749 §4.4).
+    Client {
+        /// The scope to ask for.
+        scope: Option<String>,
     },
 }
 
@@ -49,6 +72,8 @@ pub struct Granted {
     pub expires_in: Option<u64>,
     /// The granted scope, where the server named one.
     pub scope: Option<String>,
+    /// The `OpenID` Connect ID token, where one was issued.
+    pub id_token: Option<Secret>,
 }
 
 /// Why there are no tokens.
@@ -67,4 +92,31 @@ pub enum GrantFailure {
     AnswerLost(String),
     /// The answer is no token answer.
     Malformed(String),
+}
+
+/// A form that begins with how the client proves who it is (RFC 6749 §2.3.1), and the
+/// `Authorization` that goes with it.
+pub fn client_authentication(
+    client: &Registration,
+) -> (Option<HeaderValue>, Serializer<'static, String>) {
+    let mut form = Serializer::new(String::new());
+    let mut authorization = None;
+    match (&client.secret, client.auth_method.as_deref()) {
+        (Some(secret), Some("client_secret_post")) => {
+            form.append_pair("client_id", &client.id);
+            form.append_pair("client_secret", secret.expose());
+        }
+        (Some(secret), _) => {
+            let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+            let pair = format!("{}:{}", encoded(&client.id), encoded(secret.expose()));
+            authorization = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok();
+            if let Some(value) = &mut authorization {
+                value.set_sensitive(true);
+            }
+        }
+        (None, _) => {
+            form.append_pair("client_id", &client.id);
+        }
+    }
+    (authorization, form)
 }

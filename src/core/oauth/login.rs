@@ -12,32 +12,43 @@
 //! | `ExpectRegistration` | the client id (RFC 7591) |
 //! | `ExpectRedirect` | the code (RFC 6749 §4.1.2) |
 //! | `ExpectOldListener` | the port of a sign-in that another process began |
-//! | `ExpectTokens` | the tokens (RFC 6749 §4.1.4) |
+//! | `ExpectDeviceCode` | the code that a person enters elsewhere (RFC 8628 §3.2) |
+//! | `ExpectDevice` | that the person has done so (RFC 8628 §3.5) |
+//! | `ExpectTokens` | the tokens (RFC 6749 §4.1.4, §4.4.3) |
 //! | `ExpectSaved` | nothing; only now the tokens may be used |
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use url::Url;
 
 use super::challenge::Challenge;
 use super::discovery::{self, ServerMetadata};
 use super::failure::SignInFailure;
 use super::grant::{Grant, GrantAnswer};
-use super::record::{Record, Registration};
-use super::registration;
-use crate::config::LoginOptions;
+use super::record::Record;
+use crate::config::{LoginOptions, Way};
 use crate::core::event::{HttpFailure, Notice, Page, RedirectCommand};
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+mod answer;
 mod claim;
+mod client;
+mod device;
 mod discover;
+mod machine;
 mod redirect;
 mod tokens;
 
 pub use claim::{Claim, OpenSignIn};
 pub use tokens::issued;
+
+use client::ExpectRegistration;
+use device::{ExpectDevice, ExpectDeviceCode};
+use redirect::{ExpectPreflight, ExpectRedirect};
+use tokens::ExpectTokens;
 
 /// What a sign-in starts from.
 #[derive(Clone, Debug)]
@@ -48,19 +59,27 @@ pub struct Start {
     pub server_text: String,
     /// What the user chose.
     pub options: LoginOptions,
-    /// What the gateway's 401 said.
+    /// What the gateway's 401 or 403 said.
     pub challenge: Option<Challenge>,
     /// What is stored of earlier sign-ins.
     pub known: Option<Box<Record>>,
+    /// The scope to ask for when the one that was granted is not enough.
+    pub scope: Option<String>,
+    /// Whether a browser window may open; without, the address is only told.
+    pub window: bool,
 }
+
+/// Fresh random bytes of one sign-in: for two authorization requests, the second of which is sent
+/// only if the server did not understand the first.
+pub type Entropy = Box<[u8; 128]>;
 
 /// What a sign-in waits for.
 #[derive(Debug)]
 pub enum Input {
-    /// The answer to [`Step::Fetch`] or [`Step::Register`]: status, body.
+    /// The answer to [`Step::Fetch`], [`Step::Register`] or [`Step::Form`]: status, body.
     Fetched(Result<(u16, Bytes), HttpFailure>),
     /// The listener is bound; fresh random bytes come with it.
-    Bound(u16, Box<[u8; 64]>),
+    Bound(u16, Entropy),
     /// The listener could not be bound.
     BindFailed(String),
     /// A browser came to the redirect URI: its id, its query.
@@ -78,6 +97,8 @@ pub enum Step {
     Fetch(Url),
     /// POST this JSON.
     Register(Url, Bytes),
+    /// POST this form, with this `Authorization`.
+    Form(Url, Option<HeaderValue>, Secret),
     /// Ask the redirect listener.
     Redirect(RedirectCommand),
     /// Ask the token endpoint.
@@ -101,15 +122,20 @@ pub struct Login {
 
 #[derive(Debug)]
 enum State {
-    ExpectResourceMetadata { left: Vec<Url> },
-    ExpectServerMetadata(Box<ExpectServerMetadata>),
+    ExpectResourceMetadata {
+        left: Vec<Url>,
+    },
+    ExpectServerMetadata(Box<discover::ExpectServerMetadata>),
     ExpectListener(Box<Server>),
     ExpectPreflight(Box<ExpectPreflight>),
     ExpectRegistration(Box<ExpectRegistration>),
     ExpectRedirect(Box<ExpectRedirect>),
     ExpectOldListener(Box<ExpectRedirect>),
+    ExpectDeviceCode(Box<ExpectDeviceCode>),
+    ExpectDevice(Box<ExpectDevice>),
     ExpectTokens(Box<ExpectTokens>),
-    ExpectSaved(Box<Record>, u64),
+    /// Holds the browser that waits for its page, if there is one.
+    ExpectSaved(Box<Record>, Option<u64>),
     Done,
 }
 
@@ -123,59 +149,22 @@ struct Resource {
     documented: bool,
 }
 
-#[derive(Debug)]
-struct ExpectServerMetadata {
-    resource: Resource,
-    /// The issuer that is being asked, and those after it.
-    issuer: String,
-    others: Vec<String>,
-    left: Vec<Url>,
-    asked: Url,
-}
-
 /// The authorization server, as its metadata describes it.
 #[derive(Debug)]
 struct Server {
     resource: Resource,
     metadata: ServerMetadata,
-    authorization_endpoint: Url,
     token_endpoint: Url,
-}
-
-#[derive(Debug)]
-struct ExpectPreflight {
-    server: Server,
-    client: Registration,
-    entropy: Box<[u8; 64]>,
-}
-
-#[derive(Debug)]
-struct ExpectRegistration {
-    server: Server,
-    redirect_uri: String,
-    entropy: Box<[u8; 64]>,
-}
-
-#[derive(Debug)]
-struct ExpectRedirect {
-    server: Server,
-    client: Registration,
-    state: Secret,
-    verifier: Secret,
-    url: Url,
-    deadline: Duration,
-}
-
-#[derive(Debug)]
-struct ExpectTokens {
-    server: Server,
-    client: Registration,
-    browser: u64,
 }
 
 impl Login {
     /// Starts a sign-in.
     pub fn new(start: Start, out: &mut Vec<Step>) -> Self {
+        if let Way::Client { token_endpoint: Some(endpoint) } = &start.options.way {
+            let server = machine::server_without_metadata(&start, endpoint);
+            let state = machine::ask(&start, server, out);
+            return Self { start, state };
+        }
         let advertised = start.challenge.as_ref().and_then(|c| c.resource_metadata.as_deref());
         let mut left = discovery::resource_metadata_urls(&start.server, advertised);
         left.reverse();
@@ -205,10 +194,11 @@ impl Login {
         matches!(self.state, State::ExpectTokens(_) | State::ExpectSaved(..))
     }
 
-    /// Where the person is expected to sign in, once that is known.
-    pub fn url(&self) -> Option<&Url> {
+    /// Where the person is expected to sign in, and with which code, once that is known.
+    pub fn invitation(&self) -> Option<&str> {
         match &self.state {
-            State::ExpectRedirect(expect) => Some(&expect.url),
+            State::ExpectRedirect(expect) => Some(expect.url.as_str()),
+            State::ExpectDevice(expect) => Some(&expect.invitation),
             _ => None,
         }
     }
@@ -217,7 +207,7 @@ impl Login {
     pub fn timed_out(&self) -> SignInFailure {
         SignInFailure::TimedOut {
             seconds: self.start.options.timeout_seconds,
-            url: self.url().map(Url::to_string).unwrap_or_default(),
+            url: self.invitation().unwrap_or_default().to_owned(),
         }
     }
 
@@ -234,31 +224,26 @@ impl Login {
                 discover::resource_metadata(&start, left, answer, out)?
             }
             (State::ExpectServerMetadata(expect), Input::Fetched(answer)) => {
-                discover::server_metadata(&start, *expect, answer, out)?
+                discover::server_metadata(&start, *expect, answer, now, out)?
             }
             (State::ExpectListener(server), Input::Bound(port, entropy)) => {
-                listener(&start, *server, port, entropy, now, out)?
+                redirect::bound(&start, *server, port, entropy, now, out)?
             }
             (State::ExpectListener(_), Input::BindFailed(reason)) => {
                 return Err(SignInFailure::Local { reason });
             }
             (State::ExpectPreflight(expect), Input::Fetched(answer)) => {
-                let ExpectPreflight { server, client, entropy } = *expect;
-                if registration::is_forgotten(answer.as_ref()) {
-                    register(&start, server, client.redirect_uri, entropy, out)?
-                } else {
-                    redirect::open(&start, server, client, &entropy, now, out)?
-                }
+                redirect::checked(&start, *expect, &answer, now, out)?
             }
             (State::ExpectRegistration(expect), Input::Fetched(answer)) => {
-                let (status, body) =
-                    answer.map_err(|f| transient("the client registration", &f))?;
-                let client = registration::answer(status, &body, &expect.redirect_uri)?;
-                redirect::open(&start, expect.server, client, &expect.entropy, now, out)?
+                client::registered(&start, *expect, answer, now, out)?
             }
-            (State::ExpectOldListener(expect), Input::Bound(..)) => {
+            (State::ExpectOldListener(expect), Input::Bound(_, entropy)) => {
                 out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
-                State::ExpectRedirect(expect)
+                State::ExpectRedirect(Box::new(ExpectRedirect {
+                    entropy: Some(entropy),
+                    ..*expect
+                }))
             }
             // Whoever has the port now, the browser will not come back to us.
             (State::ExpectOldListener(_), Input::BindFailed(_)) => {
@@ -266,27 +251,28 @@ impl Login {
                 return Ok(Self::new(start, out));
             }
             (State::ExpectRedirect(expect), Input::Redirected(id, query)) => {
-                redirect::back(*expect, id, &query, out)?
+                answer::back(&start, *expect, id, &query, now, out)?
+            }
+            (State::ExpectDeviceCode(expect), Input::Fetched(answer)) => {
+                device::invited(&start, *expect, answer, now, out)?
+            }
+            (State::ExpectDevice(expect), Input::Granted(answer)) => {
+                device::polled(&start, *expect, *answer, now, out)?
             }
             (State::ExpectTokens(expect), Input::Granted(answer))
                 if tokens::is_forgotten(&start, &expect.client, &answer) =>
             {
-                let known = start.known.as_ref().map(|known| known.without_client());
-                out.extend(known.clone().map(Step::Save));
-                let why = "the server had forgotten this program; a new page opens".to_owned();
-                out.push(answer_page(expect.browser, Page::Failed(why)));
-                return Ok(Self::new(Start { known, ..start }, out));
+                if let Some(browser) = expect.browser {
+                    let why = "the server had forgotten this program; a new page opens";
+                    out.push(answer_page(browser, Page::Failed(why.to_owned())));
+                }
+                return Ok(Self::new(without_client(start, out), out));
             }
             (State::ExpectTokens(expect), Input::Granted(answer)) => {
                 tokens::tokens(&start, *expect, *answer, now, out)?
             }
-            (State::ExpectSaved(mut record, browser), Input::Saved(generation)) => {
-                record.generation = generation;
-                out.push(answer_page(browser, Page::SignedIn));
-                out.push(Step::Redirect(RedirectCommand::Close));
-                out.push(Step::Tell(Notice::SignedIn));
-                out.push(Step::Done(record));
-                State::Done
+            (State::ExpectSaved(record, browser), Input::Saved(generation)) => {
+                tokens::saved(&start, record, browser, generation, out)
             }
             // A second tab while the first one's code is being traded.
             (state, Input::Redirected(id, _)) => {
@@ -298,6 +284,14 @@ impl Login {
         };
         Ok(Self { start, state })
     }
+}
+
+/// The server has forgotten the client: it is forgotten here too, and the person, who is there
+/// just now, may see another window.
+fn without_client(start: Start, out: &mut Vec<Step>) -> Start {
+    let known = start.known.as_ref().map(|known| known.without_client());
+    out.extend(known.clone().map(Step::Save));
+    Start { known, window: true, ..start }
 }
 
 fn bind(start: &Start, ports: Vec<u16>) -> RedirectCommand {
@@ -314,66 +308,6 @@ fn answer_page(id: u64, page: Page) -> Step {
 
 fn transient(step: &'static str, failure: &HttpFailure) -> SignInFailure {
     SignInFailure::Transient { step, cause: failure.cause.clone() }
-}
-
-/// The ports to listen on, in order of preference: the one that is already registered, the one
-/// that the user's allow-lists may know, any.
-fn ports(start: &Start, issuer: &str) -> Vec<u16> {
-    if let Some(port) = start.options.port {
-        return vec![port];
-    }
-    let registered = start
-        .known
-        .as_ref()
-        .filter(|known| known.issuer == issuer)
-        .and_then(|known| Url::parse(&known.client.redirect_uri).ok())
-        .and_then(|uri| uri.port());
-    registered.into_iter().chain([start.options.preferred_port, 0]).collect()
-}
-
-fn listener(
-    start: &Start,
-    server: Server,
-    port: u16,
-    entropy: Box<[u8; 64]>,
-    now: Moment,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let LoginOptions { redirect_host, callback_path, .. } = &start.options;
-    let redirect_uri = format!("http://{redirect_host}:{port}{callback_path}");
-    let known = start.known.as_ref().filter(|known| known.issuer == server.metadata.issuer);
-    let valid = |client: &Registration| {
-        client.redirect_uri == redirect_uri
-            && client.secret_expires_at.is_none_or(|expires| now.unix < expires)
-    };
-    if let Some(client) = known.map(|known| &known.client).filter(|client| valid(client)) {
-        // A server that has forgotten the client can only tell the person, in the browser, where
-        // this program does not hear of it. So it is asked before.
-        let client = client.clone();
-        out.push(Step::Fetch(redirect::authorization_url(&server, &client, &entropy)?));
-        return Ok(State::ExpectPreflight(Box::new(ExpectPreflight { server, client, entropy })));
-    }
-    register(start, server, redirect_uri, entropy, out)
-}
-
-fn register(
-    start: &Start,
-    server: Server,
-    redirect_uri: String,
-    entropy: Box<[u8; 64]>,
-    out: &mut Vec<Step>,
-) -> Result<State, SignInFailure> {
-    let Some(endpoint) = &server.metadata.registration_endpoint else {
-        return Err(SignInFailure::ServerIncompatible {
-            issuer: server.metadata.issuer,
-            missing: "dynamic client registration (RFC 7591)",
-        });
-    };
-    let endpoint = discovery::check_endpoint("registration_endpoint", endpoint, &start.server)?;
-    let body =
-        registration::request(&server.metadata, &redirect_uri, server.resource.scope.as_deref());
-    out.push(Step::Register(endpoint, body));
-    Ok(State::ExpectRegistration(Box::new(ExpectRegistration { server, redirect_uri, entropy })))
 }
 
 #[cfg(test)]

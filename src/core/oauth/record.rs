@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::ClientKey;
 use crate::secret::Secret;
 
 /// Everything stored for one server.
@@ -21,6 +22,9 @@ pub struct Record {
     pub issuer: String,
     /// Where this issuer's tokens are asked for, as it was at sign-in.
     pub token_endpoint: String,
+    /// Where tokens are revoked (RFC 7009), where the server offers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_endpoint: Option<String>,
     /// The client registration at this issuer.
     pub client: Registration,
     /// The value of `resource` in every token request (RFC 8707 §2), byte for byte as the
@@ -30,6 +34,11 @@ pub struct Record {
     /// The tokens; `None` after they were refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// Since when, in seconds since 1970, the refresh token is on its way to the token endpoint:
+    /// written before it is sent and cleared by what came of it. Whoever finds it knows that the
+    /// token may be spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_since: Option<u64>,
 }
 
 impl Record {
@@ -39,6 +48,7 @@ impl Record {
         let mut record = self.clone();
         record.client.redirect_uri.clear();
         record.tokens = None;
+        record.pending_since = None;
         Box::new(record)
     }
 }
@@ -59,6 +69,23 @@ pub struct Registration {
     /// When the secret expires, in seconds since 1970; `None`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_expires_at: Option<u64>,
+    /// The key that signs the client's assertions. It is configured, and stored nowhere else.
+    #[serde(skip)]
+    pub key: Option<ClientKey>,
+}
+
+impl Registration {
+    /// A client without a secret.
+    pub fn new(id: String, redirect_uri: &str) -> Self {
+        Self {
+            id,
+            secret: None,
+            auth_method: None,
+            redirect_uri: redirect_uri.to_owned(),
+            secret_expires_at: None,
+            key: None,
+        }
+    }
 }
 
 /// An access token and what renews it.

@@ -4,12 +4,15 @@
 //! and store the answer before anyone uses it: a rotated refresh token that is lost costs a
 //! sign-in, and one that is sent twice may cost everybody theirs (RFC 6749 §10.4, RFC 9700 §4.14).
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::failure::SignInFailure;
 use super::grant::{Grant, GrantAnswer, GrantFailure, GrantKind};
 use super::login::issued;
 use super::record::Record;
+use crate::config::ConfiguredClient;
 use crate::core::time::Moment;
 
 /// What a refresh waits for.
@@ -36,6 +39,8 @@ pub enum Step {
     Save(Box<Record>),
     /// Give the lock back.
     Unlock,
+    /// Tell a person.
+    Tell(String),
     /// The refresh is over.
     Done(Outcome),
 }
@@ -53,12 +58,27 @@ pub enum Outcome {
 
 /// A refresh under way.
 #[derive(Debug)]
-pub struct Refresh(State);
+pub struct Refresh {
+    terms: Terms,
+    state: State,
+}
+
+/// What the user's configuration says about a refresh.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The client whose credentials are configured, and therefore not stored.
+    pub client: Option<ConfiguredClient>,
+    /// Whether the ID token is sent in place of the access token.
+    pub use_id_token: bool,
+}
 
 #[derive(Debug)]
 enum State {
     /// Holds the record whose access token is no longer good.
     ExpectLock(Box<Record>),
+    /// Holds the record under the lock. That its refresh token is about to be sent is being
+    /// written down: a process that is killed now leaves word for the next one.
+    ExpectMarked(Box<Record>),
     /// Holds the record under the lock, and whether this is the one careful repeat.
     ExpectTokens(Box<Record>, Attempt),
     /// Holds what the store will have.
@@ -66,32 +86,38 @@ enum State {
     Done,
 }
 
-/// The same refresh token is sent a second time only when the answer to the first was lost: a
-/// server that rotates with care lets the repeat succeed, and a strict one has revoked the chain
-/// already.
+/// The same refresh token is sent a second time only when the answer to the first was lost, here or
+/// in a process that was killed: a server that rotates with care lets the repeat succeed, and with
+/// a strict one nothing is lost by it, because the tokens in the lost answer are gone anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
     First,
     Repeat,
 }
 
+/// Between the lost answer and the repeat: a server that was just restarted is back by then.
+const REPEAT_AFTER: Duration = Duration::from_millis(500);
+
 impl Refresh {
     /// Starts to renew the tokens of `used`.
-    pub fn new(used: Box<Record>, out: &mut Vec<Step>) -> Self {
+    pub fn new(used: Box<Record>, terms: Terms, out: &mut Vec<Step>) -> Self {
         out.push(Step::Lock);
-        Self(State::ExpectLock(used))
+        Self { terms, state: State::ExpectLock(used) }
     }
 
     /// Whether tokens are being issued or stored just now.
     pub fn expects_tokens(&self) -> bool {
-        matches!(self.0, State::ExpectTokens(..) | State::ExpectSaved(_))
+        matches!(self.state, State::ExpectTokens(..) | State::ExpectSaved(_))
     }
 
     /// Takes the next input.
     #[must_use]
     pub fn handle(self, input: Input, now: Moment, out: &mut Vec<Step>) -> Self {
-        Self(match (self.0, input) {
-            (State::ExpectLock(used), Input::Locked(stored)) => locked(used, stored, out),
+        let Self { terms, state } = self;
+        let state = match (state, input) {
+            (State::ExpectLock(used), Input::Locked(stored)) => {
+                locked(used, stored, &terms, now, out)
+            }
             (State::ExpectLock(_), Input::Busy(cause)) => {
                 // Never without the lock: two refreshes at once are what it is there for.
                 let failure =
@@ -99,8 +125,11 @@ impl Refresh {
                 out.push(Step::Done(Outcome::Later(failure)));
                 State::Done
             }
+            (State::ExpectMarked(record), Input::Saved(_)) => {
+                ask(record, Attempt::First, &terms, out)
+            }
             (State::ExpectTokens(record, attempt), Input::Granted(answer)) => {
-                granted(record, attempt, *answer, now, out)
+                granted(record, attempt, *answer, &terms, now, out)
             }
             (State::ExpectSaved(mut record), Input::Saved(generation)) => {
                 record.generation = generation;
@@ -114,35 +143,68 @@ impl Refresh {
                 State::Done
             }
             (state, _) => state,
-        })
+        };
+        Self { terms, state }
     }
 }
 
-fn locked(used: Box<Record>, stored: Option<Box<Record>>, out: &mut Vec<Step>) -> State {
+fn locked(
+    used: Box<Record>,
+    stored: Option<Box<Record>>,
+    terms: &Terms,
+    now: Moment,
+    out: &mut Vec<Step>,
+) -> State {
     // Without a store there is only what this process remembers.
-    let record = stored.unwrap_or_else(|| used.clone());
+    let mut record = stored.unwrap_or_else(|| used.clone());
     if used.generation < record.generation && record.tokens.is_some() {
         out.push(Step::Unlock);
         out.push(Step::Done(Outcome::Tokens(record)));
         return State::Done;
     }
-    if let Some(grant) = grant(&record) {
-        out.push(Step::Grant(Box::new(grant)));
-        State::ExpectTokens(record, Attempt::First)
-    } else {
-        out.push(Step::Unlock);
-        out.push(Step::Done(Outcome::SignIn(Some(record))));
-        State::Done
+    if grant(&record, terms, Duration::ZERO).is_none() {
+        return sign_in(record, out);
+    }
+    if record.pending_since.is_some() {
+        return ask(record, Attempt::Repeat, terms, out);
+    }
+    record.pending_since = Some(now.unix);
+    out.push(Step::Save(record.clone()));
+    State::ExpectMarked(record)
+}
+
+/// Asks the token endpoint, under the lock.
+fn ask(record: Box<Record>, attempt: Attempt, terms: &Terms, out: &mut Vec<Step>) -> State {
+    match grant(&record, terms, Duration::ZERO) {
+        Some(grant) => {
+            out.push(Step::Grant(Box::new(grant)));
+            State::ExpectTokens(record, attempt)
+        }
+        None => sign_in(record, out),
     }
 }
 
-fn grant(record: &Record) -> Option<Grant> {
-    let token = record.tokens.as_ref()?.refresh.clone()?;
+/// A person must sign in; what is left of the record stays.
+fn sign_in(record: Box<Record>, out: &mut Vec<Step>) -> State {
+    out.push(Step::Unlock);
+    out.push(Step::Done(Outcome::SignIn(Some(record))));
+    State::Done
+}
+
+fn grant(record: &Record, terms: &Terms, wait: Duration) -> Option<Grant> {
+    let tokens = record.tokens.as_ref()?;
+    let mut client = record.client.clone();
+    if let Some(configured) = terms.client.as_ref().filter(|own| own.id == client.id) {
+        client.secret.clone_from(&configured.secret);
+        client.key.clone_from(&configured.key);
+    }
     Some(Grant {
         token_endpoint: Url::parse(&record.token_endpoint).ok()?,
-        client: record.client.clone(),
+        issuer: record.issuer.clone(),
+        client,
         resource: record.resource.clone(),
-        kind: GrantKind::Refresh { token },
+        kind: GrantKind::Refresh { token: tokens.refresh.clone()?, scope: tokens.scope.clone() },
+        wait,
     })
 }
 
@@ -150,6 +212,7 @@ fn granted(
     mut record: Box<Record>,
     attempt: Attempt,
     answer: GrantAnswer,
+    terms: &Terms,
     now: Moment,
     out: &mut Vec<Step>,
 ) -> State {
@@ -157,7 +220,8 @@ fn granted(
         Ok(granted) => {
             let old = record.tokens.take();
             let (refresh, scope) = old.map(|old| (old.refresh, old.scope)).unwrap_or_default();
-            record.tokens = Some(issued(granted, refresh, scope, now));
+            record.tokens = Some(issued(granted, refresh, scope, terms.use_id_token, now));
+            record.pending_since = None;
             record.generation += 1;
             out.push(Step::Save(record.clone()));
             return State::ExpectSaved(record);
@@ -176,7 +240,15 @@ fn granted(
                 // The registration is gone too; another one is made at the sign-in.
                 record.client.redirect_uri.clear();
             }
+            if attempt == Attempt::Repeat {
+                out.push(Step::Tell(
+                    "the answer to an earlier renewal was lost, and the server has ended the \
+                     sign-in since"
+                        .to_owned(),
+                ));
+            }
             record.tokens = None;
+            record.pending_since = None;
             record.generation += 1;
             out.push(Step::Save(record.clone()));
             State::ExpectSaved(record)
@@ -186,18 +258,16 @@ fn granted(
         }
         // A refusal that the standard has no word for. Asking again would change nothing, so a
         // person is asked; the tokens stay, in case the server comes to its senses.
-        GrantFailure::Refused { .. } => {
-            out.push(Step::Unlock);
-            out.push(Step::Done(Outcome::SignIn(Some(record))));
-            State::Done
-        }
-        GrantFailure::AnswerLost(_) if attempt == Attempt::First => match grant(&record) {
-            Some(grant) => {
-                out.push(Step::Grant(Box::new(grant)));
-                State::ExpectTokens(record, Attempt::Repeat)
+        GrantFailure::Refused { .. } => sign_in(record, out),
+        GrantFailure::AnswerLost(_) if attempt == Attempt::First => {
+            match grant(&record, terms, REPEAT_AFTER) {
+                Some(grant) => {
+                    out.push(Step::Grant(Box::new(grant)));
+                    State::ExpectTokens(record, Attempt::Repeat)
+                }
+                None => later("the answer was lost".to_owned(), out),
             }
-            None => later("the answer was lost".to_owned(), out),
-        },
+        }
         GrantFailure::AnswerLost(cause)
         | GrantFailure::Transient(cause)
         | GrantFailure::Malformed(cause) => later(cause, out),

@@ -2,32 +2,61 @@
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::discovery::ServerMetadata;
 use super::failure::SignInFailure;
 use super::record::Registration;
+use crate::config::LoginOptions;
 use crate::core::event::HttpFailure;
 use crate::secret::Secret;
 
+/// How much a registration request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// All that a server may want to know.
+    Whole,
+    /// What it has to know: some refuse members that they do not know.
+    Plain,
+}
+
+/// RFC 8628 §3.4.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
 /// The body of a registration request (RFC 7591 §2).
-pub fn request(metadata: &ServerMetadata, redirect_uri: &str, scope: Option<&str>) -> Bytes {
-    let mut body = json!({
-        "client_name": "ApexMCP Bridge",
-        "redirect_uris": [redirect_uri],
-        "grant_types": ["authorization_code", "refresh_token"],
-        "response_types": ["code"],
-        "token_endpoint_auth_method": auth_method(metadata),
+pub fn request(
+    metadata: &ServerMetadata,
+    options: &LoginOptions,
+    redirect_uri: &str,
+    scope: Option<&str>,
+    shape: Shape,
+) -> Bytes {
+    let mut grants = vec!["authorization_code", "refresh_token"];
+    if metadata.device_authorization_endpoint.is_some() {
+        grants.push(DEVICE_GRANT);
+    }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    set("client_name", json!("ApexMCP Bridge"));
+    set("redirect_uris", json!([redirect_uri]));
+    set("grant_types", json!(grants));
+    set("response_types", json!(["code"]));
+    set("token_endpoint_auth_method", json!(auth_method(metadata)));
+    if shape == Shape::Whole {
         // OpenID registration takes a client without it for a web application, and refuses
         // loopback redirects to one.
-        "application_type": "native",
-        "software_id": "apexmcp-bridge",
-        "software_version": env!("CARGO_PKG_VERSION"),
-    });
-    if let (Some(scope), Some(body)) = (scope, body.as_object_mut()) {
-        body.insert("scope".to_owned(), json!(scope));
+        set("application_type", json!("native"));
+        set("software_id", json!("apexmcp-bridge"));
+        set("software_version", json!(env!("CARGO_PKG_VERSION")));
+        if let Some(scope) = scope {
+            set("scope", json!(scope));
+        }
     }
-    body.to_string().into()
+    // The user's own words are the last ones.
+    for (name, value) in &options.registration {
+        set(name, value.clone());
+    }
+    Value::Object(body).to_string().into()
 }
 
 /// A native program keeps no secret, so `none` where the server lets us.
@@ -66,6 +95,7 @@ pub fn answer(status: u16, body: &[u8], redirect_uri: &str) -> Result<Registrati
                 auth_method: answer.token_endpoint_auth_method,
                 redirect_uri: redirect_uri.to_owned(),
                 secret_expires_at: answer.client_secret_expires_at.filter(|at| *at != 0),
+                key: None,
             })
         }
         Some(Answer { error: Some(error), error_description: description, .. }) => {

@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use tiny_http::{Method, Request, Server};
+use url::Url;
 
 use super::{Command, News, Page, browser, page};
 use crate::secret::Secret;
@@ -49,11 +50,10 @@ pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
             }
             Ok(Command::Answer { id, page, hint }) => {
                 if let Some(request) = shared.take(id) {
-                    let status = if page == Page::SignedIn { "200 OK" } else { "400 Bad Request" };
-                    let page = page::render(page, hint.as_deref());
+                    let answer = Answer::new(page, hint.as_deref());
                     let writing = writing.clone();
                     thread::spawn(move || {
-                        respond(request, status, &page);
+                        respond(request, &answer);
                         drop(writing);
                     });
                 }
@@ -110,7 +110,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         thread::spawn(move || {
-            respond(request, status, "");
+            respond(request, &Answer { status, location: None, html: String::new() });
             shared.refusals.fetch_sub(1, Ordering::AcqRel);
         });
     }
@@ -221,15 +221,37 @@ fn values<'a>(request: &'a Request, name: &'static str) -> impl Iterator<Item = 
     named.map(|header| header.value.as_str())
 }
 
+/// What a browser gets.
+struct Answer {
+    status: &'static str,
+    location: Option<String>,
+    html: String,
+}
+
+impl Answer {
+    fn new(page: Page, hint: Option<&str>) -> Self {
+        if let (Page::Onward, Some(url)) = (page, hint) {
+            // The bridge has checked it; what is no URL must not break the head of the answer.
+            let location = Url::parse(url).ok().map(String::from);
+            return Self { status: "303 See Other", location, html: String::new() };
+        }
+        let status = if page == Page::SignedIn { "200 OK" } else { "400 Bad Request" };
+        Self { status, location: None, html: page::render(page, hint) }
+    }
+}
+
 /// Writes the whole answer by hand: `tiny_http` keeps connections open otherwise.
-fn respond(request: Request, status: &str, html: &str) {
+fn respond(request: Request, answer: &Answer) {
+    let Answer { status, location, html } = answer;
+    let location = location.as_ref().map(|url| format!("Location: {url}\r\n"));
     let mut out = request.into_writer();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\
+         {}Connection: close\r\nCache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n\
          X-Content-Type-Options: nosniff\r\nContent-Security-Policy: default-src 'none'; \
          style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\r\n",
-        html.len()
+        html.len(),
+        location.unwrap_or_default()
     );
     // A browser that has left does not read its page.
     out.write_all(head.as_bytes())
@@ -239,147 +261,4 @@ fn respond(request: Request, status: &str, html: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{BufReader, PipeWriter, Read};
-
-    use super::*;
-
-    struct Helper {
-        commands: PipeWriter,
-        news: mpsc::Receiver<String>,
-        port: u16,
-    }
-
-    impl Helper {
-        fn start() -> Self {
-            let (input, commands) = std::io::pipe().unwrap();
-            let (news, output) = std::io::pipe().unwrap();
-            thread::spawn(move || serve(BufReader::new(input), output));
-            let (lines, inbox) = mpsc::channel();
-            thread::spawn(move || {
-                BufReader::new(news).lines().map_while(Result::ok).try_for_each(|l| lines.send(l))
-            });
-            let mut helper = Self { commands, news: inbox, port: 0 };
-            helper.command(&Command::Bind {
-                ports: vec![0],
-                path: "/oauth/callback".to_owned(),
-                host: "127.0.0.1".to_owned(),
-            });
-            let News::Bound(port) = helper.news() else { panic!() };
-            helper.port = port;
-            helper
-        }
-
-        fn command(&mut self, command: &Command) {
-            let line = serde_json::to_string(command).unwrap();
-            writeln!(self.commands, "{line}").unwrap();
-        }
-
-        fn news(&self) -> News {
-            let line = self.news.recv_timeout(Duration::from_secs(20)).unwrap();
-            serde_json::from_str(&line).unwrap()
-        }
-
-        fn send(&self, request: &str) -> TcpStream {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-            let request = request.replace("HOST", &format!("127.0.0.1:{}", self.port));
-            stream.write_all(request.as_bytes()).unwrap();
-            stream
-        }
-
-        fn ask(&self, request: &str) -> String {
-            answer(self.send(request))
-        }
-    }
-
-    /// One whole answer; the listener leaves it to the browser to close.
-    fn answer(stream: TcpStream) -> String {
-        let mut stream = BufReader::new(stream);
-        let mut text = String::new();
-        while !text.ends_with("\r\n\r\n") {
-            assert_ne!(stream.read_line(&mut text).unwrap(), 0, "cut off: {text}");
-        }
-        let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        stream.read_exact(&mut body).unwrap();
-        text + &String::from_utf8(body).unwrap()
-    }
-
-    const GOOD: &str = "GET /oauth/callback?code=abc&state=s HTTP/1.1\r\nHost: HOST\r\n\r\n";
-
-    #[test]
-    fn strangers_are_refused_and_the_real_one_is_served() {
-        let mut helper = Helper::start();
-        for (request, status) in [
-            ("GET /favicon.ico HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"),
-            ("GET /oauth/callback/x?code=1 HTTP/1.1\r\nHost: HOST\r\n\r\n", "404"),
-            ("POST /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\n\r\n", "405"),
-            ("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", "400"),
-            ("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\nHost: HOST\r\n\r\n", "400"),
-            ("GET /oauth/callback HTTP/1.1\r\nHost: HOST\r\nOrigin: http://evil\r\n\r\n", "400"),
-        ] {
-            let answer = helper.ask(request);
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}{answer}");
-        }
-        // Declares more memory than there is; must not end the process.
-        let _held =
-            helper.send("POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1099511627776\r\n\r\n");
-        let browser = helper.send(GOOD);
-        let News::Redirected { id, query } = helper.news() else { panic!() };
-        assert_eq!(query.expose(), "code=abc&state=s");
-        helper.command(&Command::Answer { id, page: Page::SignedIn, hint: None });
-        let answer = answer(browser);
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        for header in ["no-store", "no-referrer", "default-src 'none'", "Connection: close"] {
-            assert!(answer.contains(header), "{header}");
-        }
-        assert!(answer.contains("You are signed in"));
-        assert!(!answer.contains("abc"), "nothing of the address is shown");
-    }
-
-    #[test]
-    fn connections_that_say_nothing_hold_nobody_up() {
-        let mut helper = Helper::start();
-        for burst in [3, 9, 1, 14] {
-            let _silent: Vec<_> = (0..burst).map(|_| helper.send("")).collect();
-            let browser = helper.send(GOOD);
-            let News::Redirected { id, .. } = helper.news() else { panic!() };
-            helper.command(&Command::Answer { id, page: Page::Stale, hint: None });
-            assert!(answer(browser).contains("400 "));
-        }
-    }
-
-    #[test]
-    fn a_second_request_on_a_waiting_connection_holds_nobody_up() {
-        let helper = Helper::start();
-        let _waiting = helper.send(&(GOOD.to_owned() + "GET /x HTTP/1.1\r\nHost: HOST\r\n\r\n"));
-        let News::Redirected { .. } = helper.news() else { panic!() };
-        let _browser = helper.send(GOOD);
-        let News::Redirected { .. } = helper.news() else { panic!() };
-    }
-
-    #[test]
-    fn a_taken_port_is_passed_over() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let mut helper = Helper::start();
-        let bind = |ports| Command::Bind {
-            ports,
-            path: "/oauth/callback".to_owned(),
-            host: "127.0.0.1".to_owned(),
-        };
-        helper.command(&bind(vec![port]));
-        assert!(matches!(helper.news(), News::BindFailed(_)));
-        helper.command(&bind(vec![port, 0]));
-        assert!(matches!(helper.news(), News::Bound(other) if other != port));
-    }
-
-    #[test]
-    fn a_bad_address_is_not_opened() {
-        let mut helper = Helper::start();
-        let url = Secret::new("file:///etc/passwd".to_owned());
-        helper.command(&Command::Open { url, browser: None });
-        assert!(matches!(helper.news(), News::OpenFailed(_)));
-    }
-}
+mod tests;

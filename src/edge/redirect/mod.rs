@@ -48,7 +48,7 @@ pub enum Command {
         id: u64,
         /// With which page.
         page: Page,
-        /// What to do next, in words.
+        /// What to do next, in words; for [`Page::Onward`] where to go.
         hint: Option<String>,
     },
 }
@@ -59,6 +59,8 @@ pub enum Command {
 pub enum Page {
     /// The sign-in worked.
     SignedIn,
+    /// No page: the browser goes on to another address.
+    Onward,
     /// The tab belongs to another sign-in.
     Stale,
     /// The person said no.

@@ -20,7 +20,7 @@ pub(super) fn render(page: Page, hint: Option<&str>) -> String {
             "You have not given access",
             "Nothing was stored. To try again, wait a minute and use the tool in your application once more.",
         ),
-        Page::Failed => (
+        Page::Failed | Page::Onward => (
             "failed",
             "The sign-in did not work",
             "Nothing was stored. Go back to your application and try again.",

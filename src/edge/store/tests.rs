@@ -20,12 +20,15 @@ fn record() -> Record {
         server: "https://mcp.example/sse".to_owned(),
         issuer: "https://mcp.example".to_owned(),
         token_endpoint: "https://mcp.example/token".to_owned(),
+        revocation_endpoint: None,
+        pending_since: None,
         client: Registration {
             id: "c".to_owned(),
             secret: None,
             auth_method: None,
             redirect_uri: "http://127.0.0.1:1/cb".to_owned(),
             secret_expires_at: None,
+            key: None,
         },
         resource: None,
         tokens: Some(Tokens {

@@ -9,12 +9,15 @@ pub(super) fn record(generation: u64, access: &str, expires_in: u64) -> Box<Reco
         server: "https://mcp.example/mcp".to_owned(),
         issuer: "https://mcp.example".to_owned(),
         token_endpoint: "https://mcp.example/token".to_owned(),
+        revocation_endpoint: None,
+        pending_since: None,
         client: Registration {
             id: "c".to_owned(),
             secret: None,
             auth_method: None,
             redirect_uri: "http://127.0.0.1:4177/oauth/callback".to_owned(),
             secret_expires_at: None,
+            key: None,
         },
         resource: None,
         tokens: Some(Tokens {
@@ -45,8 +48,19 @@ impl World {
         self.event(Event::Store(StoreEvent::Loaded(record, None)))
     }
 
+    /// The lock is there, and so is the note that a refresh token is about to be sent.
     pub(super) fn locked(&mut self, record: Option<Box<Record>>) -> &mut Self {
-        self.event(Event::Store(StoreEvent::Locked(record)))
+        self.event(Event::Store(StoreEvent::Locked(record)));
+        let marked = self.effects.iter().find_map(|effect| match effect {
+            Effect::Store(StoreCommand::Save(record)) if record.pending_since.is_some() => {
+                Some(record.generation)
+            }
+            _ => None,
+        });
+        match marked {
+            Some(generation) => self.saved(generation),
+            None => self,
+        }
     }
 
     pub(super) fn saved(&mut self, generation: u64) -> &mut Self {
@@ -59,6 +73,7 @@ impl World {
             refresh: Some(Secret::new("rt2".to_owned())),
             expires_in: Some(3600),
             scope: None,
+            id_token: None,
         }))))
     }
 
@@ -114,7 +129,7 @@ fn without_one_the_gateway_is_asked_first() {
 fn a_refused_token_is_renewed_and_the_request_sent_again() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").check(&[&format!("#4 {POST} at1 tools/list"), "lock"]);
-    world.locked(Some(record(1, "at1", 3600))).check(&["grant"]);
+    world.locked(Some(record(1, "at1", 3600))).check(&["mark", "grant"]);
     world.granted("at2").check(&["save 2"]);
     // Not before it is stored.
     world.saved(2).check(&["unlock", &format!("#5 {POST} at2 tools/list")]);
@@ -172,7 +187,7 @@ fn tokens_are_renewed_before_they_expire_also_while_nobody_asks() {
     // What is asked for meanwhile goes out with the old token, which is still good.
     world.line(LIST).check(&[&format!("#4 {POST} at1 tools/list")]);
     world.locked(Some(record(1, "at1", 3600))).granted("at2").saved(2);
-    world.check(&["grant", "save 2", "unlock"]);
+    world.check(&["mark", "grant", "save 2", "unlock"]);
 }
 
 #[test]
@@ -191,6 +206,7 @@ fn tokens_that_are_born_expired_are_tried_once_each() {
         refresh: Some(Secret::new("rt2".to_owned())),
         expires_in: Some(0),
         scope: None,
+        id_token: None,
     }))));
     world.saved(2).check(&["save 2", "unlock", &format!("#5 {POST} at2 tools/list")]);
 }

@@ -53,7 +53,7 @@ fn tokens_that_are_on_their_way_are_stored_before_the_end() {
     for signal in [false, true] {
         let mut world = World::signed_in(100);
         world.pass(Duration::from_secs(91)).check(&["lock"]);
-        world.locked(Some(record(1, "at1", 100))).check(&["grant"]);
+        world.locked(Some(record(1, "at1", 100))).check(&["mark", "grant"]);
         world.event(if signal { Event::Signal(15) } else { Event::Eof }).check(&[]);
         world.granted("at2").check(&["save 2"]);
         world.saved(2);

@@ -22,7 +22,7 @@ fn sign_in(world: &mut World) {
             "code_challenge_methods_supported":["S256"]}"#,
     ];
     world.answer(2, 200, documents[0]).answer(3, 200, documents[1]);
-    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([7; 64]) }));
+    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([7; 128]) }));
     world.answer(4, 201, r#"{"client_id":"c"}"#);
     let state = world.sign_in_parameter("state");
     let query = Secret::new(format!("code=x&state={state}"));

@@ -17,7 +17,7 @@ fn open_claim() -> Claim {
     let mut world = claiming();
     world.event(Event::Store(StoreEvent::Leading(None, None)));
     world.answer(2, 404, "").answer(3, 404, "").answer(4, 404, "").answer(5, 404, "");
-    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([7; 64]) }));
+    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([7; 128]) }));
     world.answer(6, 201, r#"{"client_id":"c"}"#);
     let claim = world.effects.iter().find_map(|effect| match effect {
         Effect::Store(StoreCommand::Claim(claim)) => claim.clone(),
@@ -49,7 +49,7 @@ fn a_follower_finishes_what_a_dead_leader_began() {
     world.event(Event::Store(StoreEvent::Following(None, None)));
     world.pass(Duration::from_secs(1)).seen();
     world.event(Event::Store(StoreEvent::Leading(None, Some(open_claim())))).seen();
-    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([1; 64]) }));
+    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([1; 128]) }));
     let seen = world.seen();
     assert!(!seen.contains(&"open the browser".to_owned()), "{seen:?}");
     let url = Url::parse(&world.bridge.access.sign_in_url().unwrap()).unwrap();
@@ -83,7 +83,7 @@ fn a_window_that_nobody_waits_for_any_more_is_opened_anew() {
 fn followers_share_the_leaders_failure_and_open_no_window_after_it() {
     let mut world = claiming();
     let at = world.now.unix - 3;
-    let claim = Claim::Failed { reason: "denied".to_owned(), at };
+    let claim = Claim::Failed { reason: "denied".to_owned(), at, window_at: None };
     world.event(Event::Store(StoreEvent::Leading(None, Some(claim.clone()))));
     world.check(&["resign failed", "host < error 0 -31002"]);
     // An old failure is forgotten.

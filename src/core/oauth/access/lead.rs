@@ -64,6 +64,7 @@ impl Access {
         }
         claiming.url = match claim {
             Some(Claim::Open(open)) => Some(open.url.into()),
+            Some(Claim::Device { invitation, .. }) => Some(invitation),
             _ => Some(String::new()),
         };
         claiming.look_at = Some(now.after(LOOK));
@@ -91,10 +92,15 @@ impl Access {
             self.current = Some(record);
         }
         match claim {
-            Some(Claim::Failed { reason, at })
+            Some(Claim::Failed { window_at, .. }) => self.window_at = self.window_at.or(window_at),
+            Some(Claim::Open(ref open)) => self.window_at = open.window_at,
+            _ => {}
+        }
+        match claim {
+            Some(Claim::Failed { reason, at, window_at })
                 if at <= now.unix && now.unix < at.saturating_add(SIGN_IN_PAUSE.as_secs()) =>
             {
-                let claim = Claim::Failed { reason: reason.clone(), at };
+                let claim = Claim::Failed { reason: reason.clone(), at, window_at };
                 out.push(Effect::Store(StoreCommand::Resign(Some(claim))));
                 self.refuse(SignInFailure::Elsewhere { reason }, now);
             }

@@ -1,9 +1,9 @@
 //! The renewal of tokens, as one of the things that an [`Access`] does.
 
-use super::{Access, State, Why};
+use super::{Access, Due, State, Why};
 use crate::core::event::{Effect, Notice, StoreCommand};
 use crate::core::oauth::access::Standing;
-use crate::core::oauth::refresh::{self, Outcome, Refresh};
+use crate::core::oauth::refresh::{self, Outcome, Refresh, Terms};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
@@ -11,7 +11,9 @@ impl Access {
     pub(super) fn refresh(&mut self, why: Why, _now: Moment, out: &mut Outbox<'_>) {
         let Some(record) = self.current.clone() else { return };
         let mut steps = Vec::new();
-        self.state = State::Refreshing(Refresh::new(record, &mut steps), why);
+        let options = &self.about.options;
+        let terms = Terms { client: options.client.clone(), use_id_token: options.use_id_token };
+        self.state = State::Refreshing(Refresh::new(record, terms, &mut steps), why);
         out.detail("renewing the access token");
         for step in steps {
             Self::perform_refresh(step, out);
@@ -46,6 +48,7 @@ impl Access {
             refresh::Step::Grant(grant) => out.push(Effect::Grant(grant)),
             refresh::Step::Save(record) => out.push(Effect::Store(StoreCommand::Save(record))),
             refresh::Step::Unlock => out.push(Effect::Store(StoreCommand::Unlock)),
+            refresh::Step::Tell(text) => out.tell(Notice::Warning(text)),
             refresh::Step::Done(outcome) => return Some(outcome),
         }
         None
@@ -60,6 +63,8 @@ impl Access {
             }
             Outcome::SignIn(record) => {
                 self.adopt(record, Standing::Known, now);
+                // Asking again would change nothing; what there is may be used while it lasts.
+                self.renewal = None;
                 // Without a waiting request no window opens: the next one will ask.
                 if let Why::Needed(challenge) = why {
                     self.sign_in(challenge, out);
@@ -68,7 +73,7 @@ impl Access {
             Outcome::Later(failure) => {
                 let wait = self.backoff.next_wait();
                 out.tell(Notice::Warning(failure.to_string()));
-                self.refresh_at = Some(now.unix.saturating_add(wait.as_secs().max(1)));
+                self.renewal = Some(Due::after(wait.as_secs().max(1), now));
                 self.state = match why {
                     Why::Early => State::Idle,
                     Why::Needed(_) => State::Refused(failure, now.after(wait)),

@@ -1,6 +1,6 @@
 //! The sign-in, as one of the things that an [`Access`] does.
 
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -11,6 +11,7 @@ use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::login::{self, Claim, Login, OpenSignIn};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::secret::Secret;
 
 impl Access {
     /// Starts a sign-in, or goes on with one whose process is gone.
@@ -23,7 +24,9 @@ impl Access {
     ) {
         let About { server, server_text, options } = self.about.clone();
         let known = self.current.clone();
-        let start = login::Start { server, server_text, options, challenge, known };
+        let scope = self.widening.as_ref().and_then(|widening| widening.scope.clone());
+        let window = self.may_open_window(now);
+        let start = login::Start { server, server_text, options, challenge, known, scope, window };
         let mut steps = Vec::new();
         let login = match open {
             Some(open) => Login::resume(start, open, now, &mut steps),
@@ -56,15 +59,24 @@ impl Access {
 
     pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
         out.push(Effect::Redirect(RedirectCommand::Close));
-        Self::resign(&failure, now, out);
+        self.resign(&failure, now, out);
         out.tell(Notice::Failed(Box::new(failure.clone().into())));
         self.refuse(failure, now);
     }
 
     /// Tells the processes that follow that there will be no tokens.
-    pub(super) fn resign(failure: &SignInFailure, now: Moment, out: &mut Outbox<'_>) {
-        let claim = Claim::Failed { reason: failure.to_string(), at: now.unix };
-        out.push(Effect::Store(StoreCommand::Resign(Some(claim))));
+    pub(super) fn resign(&self, failure: &SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+        out.push(Effect::Store(StoreCommand::Resign(Some(self.failed(failure, now)))));
+    }
+
+    /// What the others will find.
+    pub(super) fn failed(&self, failure: &SignInFailure, now: Moment) -> Claim {
+        Claim::Failed { reason: failure.to_string(), at: now.unix, window_at: self.window_at }
+    }
+
+    /// Whether the last window is long enough ago. A clock that was set back is no reason to wait.
+    fn may_open_window(&self, now: Moment) -> bool {
+        self.window_at.is_none_or(|at| now.unix < at || at.saturating_add(WINDOW_PAUSE) <= now.unix)
     }
 
     fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {
@@ -72,7 +84,11 @@ impl Access {
             let request = match step {
                 login::Step::Fetch(url) => document(Method::GET, url, None),
                 login::Step::Register(url, body) => document(Method::POST, url, Some(body)),
+                login::Step::Form(url, authorization, body) => form(url, authorization, &body),
                 login::Step::Redirect(command) => {
+                    if matches!(command, RedirectCommand::Open(_)) {
+                        self.window_at = Some(now.unix);
+                    }
                     out.push(Effect::Redirect(command));
                     continue;
                 }
@@ -104,6 +120,23 @@ impl Access {
             }
         }
     }
+}
+
+/// How long after one browser window no other one opens by itself, in seconds: a host that restarts
+/// us in a loop must not fill a person's screen. Until then the address is only told.
+const WINDOW_PAUSE: u64 = 300;
+
+/// A form for the authorization server, with the client's credentials.
+fn form(url: Url, authorization: Option<HeaderValue>, body: &Secret) -> Request {
+    let body = bytes::Bytes::from(body.expose().to_owned());
+    let mut request = document(Method::POST, url, Some(body));
+    let content = HeaderValue::from_static("application/x-www-form-urlencoded");
+    request.headers.insert(CONTENT_TYPE, content);
+    if let Some(mut value) = authorization {
+        value.set_sensitive(true);
+        request.headers.insert(AUTHORIZATION, value);
+    }
+    request
 }
 
 /// A request for one of the sign-in's documents: no credential, no configured header goes there.

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{ExpectRedirect, Resource, Server};
+use super::redirect::ExpectRedirect;
+use super::{Resource, Server};
 use crate::core::oauth::discovery::ServerMetadata;
 use crate::core::oauth::record::Registration;
 use crate::core::time::Moment;
@@ -16,12 +17,22 @@ use crate::secret::Secret;
 pub enum Claim {
     /// A browser is open, and will come back to this.
     Open(Box<OpenSignIn>),
+    /// A person enters a code on another device.
+    Device {
+        /// Where, and which code.
+        invitation: String,
+        /// When the code is worth nothing any more, in seconds since 1970.
+        expires_at: u64,
+    },
     /// It came to nothing.
     Failed {
         /// Why, in words.
         reason: String,
         /// When, in seconds since 1970.
         at: u64,
+        /// When the last browser window opened, in seconds since 1970.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window_at: Option<u64>,
     },
 }
 
@@ -32,10 +43,15 @@ pub struct OpenSignIn {
     pub url: Url,
     /// When nobody waits for the person any more, in seconds since 1970.
     pub expires_at: u64,
+    /// When its browser window opened, in seconds since 1970; `None`: none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_at: Option<u64>,
     issuer: String,
     names_issuer: bool,
-    authorization_endpoint: Url,
+    authorization_endpoint: Option<String>,
     token_endpoint: Url,
+    #[serde(default)]
+    revocation_endpoint: Option<String>,
     resource: Option<String>,
     scope: Option<String>,
     client: Registration,
@@ -44,16 +60,18 @@ pub struct OpenSignIn {
 }
 
 impl OpenSignIn {
-    pub(super) fn new(expect: &ExpectRedirect, now: Moment) -> Self {
+    pub(super) fn new(expect: &ExpectRedirect, window: bool, now: Moment) -> Self {
         let wait = expect.deadline.saturating_sub(now.uptime);
         let ExpectRedirect { server, client, state, verifier, url, .. } = expect;
         Self {
             url: url.clone(),
             expires_at: now.unix.saturating_add(wait.as_secs()),
+            window_at: window.then_some(now.unix),
             issuer: server.metadata.issuer.clone(),
             names_issuer: server.metadata.authorization_response_iss_parameter_supported,
-            authorization_endpoint: server.authorization_endpoint.clone(),
+            authorization_endpoint: server.metadata.authorization_endpoint.clone(),
             token_endpoint: server.token_endpoint.clone(),
+            revocation_endpoint: server.metadata.revocation_endpoint.clone(),
             resource: server.resource.id.clone(),
             scope: server.resource.scope.clone(),
             client: client.clone(),
@@ -71,21 +89,19 @@ impl OpenSignIn {
         let wait = std::time::Duration::from_secs(self.expires_at.saturating_sub(now.unix));
         let metadata = ServerMetadata {
             authorization_response_iss_parameter_supported: self.names_issuer,
+            authorization_endpoint: self.authorization_endpoint,
+            revocation_endpoint: self.revocation_endpoint,
             ..ServerMetadata::without_document(&self.issuer)
         };
         let resource = Resource { id: self.resource, scope: self.scope, documented: true };
         ExpectRedirect {
-            server: Server {
-                resource,
-                metadata,
-                authorization_endpoint: self.authorization_endpoint,
-                token_endpoint: self.token_endpoint,
-            },
+            server: Server { resource, metadata, token_endpoint: self.token_endpoint },
             client: self.client,
             state: self.state,
             verifier: self.verifier,
             url: self.url,
             deadline: now.after(wait),
+            entropy: None,
         }
     }
 }

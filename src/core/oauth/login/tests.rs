@@ -3,6 +3,7 @@ use crate::core::event::{Delivery, FailureKind};
 use crate::core::oauth::grant::{GrantFailure, GrantKind, Granted};
 
 mod known;
+mod ways;
 
 const SERVER: &str = "https://mcp.example/mcp/acme/sse";
 const RESOURCE: &str = r#"{"resource":"https://mcp.example/mcp/acme/sse","authorization_servers":["https://mcp.example"],"scopes_supported":["mcp:call"]}"#;
@@ -11,13 +12,9 @@ const CLIENT: &str = r#"{"client_id":"c1"}"#;
 
 fn options() -> LoginOptions {
     LoginOptions {
-        port: None,
         preferred_port: 4177,
         redirect_host: "127.0.0.1".to_owned(),
-        callback_path: "/oauth/callback".to_owned(),
-        timeout_seconds: 300,
-        resource: None,
-        browser: None,
+        ..LoginOptions::default()
     }
 }
 
@@ -31,6 +28,8 @@ fn start() -> Start {
             ..Challenge::default()
         }),
         known: None,
+        scope: None,
+        window: true,
     }
 }
 
@@ -39,7 +38,9 @@ fn document(status: u16, body: &str) -> Input {
 }
 
 fn bound() -> Input {
-    Input::Bound(4177, Box::new([7; 64]))
+    let mut entropy = Box::new([7; 128]);
+    entropy[64..].fill(9);
+    Input::Bound(4177, entropy)
 }
 
 fn redirected(query: &str) -> Input {
@@ -61,6 +62,7 @@ fn tokens() -> Input {
         refresh: Some(Secret::new("rt".to_owned())),
         expires_in: Some(3600),
         scope: None,
+        id_token: None,
     })))
 }
 
@@ -71,6 +73,10 @@ fn render(step: &Step) -> String {
             let body: serde_json::Value = serde_json::from_slice(body).unwrap();
             format!("register {url} {} {}", body["redirect_uris"], body["scope"])
         }
+        Step::Form(url, authorization, form) => {
+            let basic = if authorization.is_some() { " basic" } else { "" };
+            format!("form {url}{basic} {}", form.expose())
+        }
         Step::Redirect(RedirectCommand::Bind { ports, .. }) => format!("bind {ports:?}"),
         Step::Redirect(RedirectCommand::Open(url)) => format!("open {}", url.path()),
         Step::Redirect(RedirectCommand::Answer { id, page }) => format!("answer {id} {page:?}"),
@@ -80,7 +86,15 @@ fn render(step: &Step) -> String {
                 format!("grant {} {}", code.expose(), grant.token_endpoint)
             }
             GrantKind::Refresh { .. } => "refresh".to_owned(),
+            GrantKind::Device { code } => {
+                format!("poll {} after {} s", code.expose(), grant.wait.as_secs())
+            }
+            GrantKind::Client { scope } => {
+                let method = grant.client.auth_method.as_deref().unwrap_or_default();
+                format!("grant {scope:?} to {} by {method}", grant.client.id)
+            }
         },
+        Step::Claim(Some(Claim::Device { .. })) => "claim for a device".to_owned(),
         Step::Claim(Some(_)) => "claim".to_owned(),
         Step::Claim(None) => "claim is over".to_owned(),
         Step::Save(_) => "save".to_owned(),

@@ -1,17 +1,33 @@
 //! From the code to stored tokens.
 
-use super::{ExpectRedirect, ExpectTokens, Start, State, Step, answer_page};
-use crate::core::event::Page;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use super::redirect::ExpectRedirect;
+use super::{Server, Start, State, Step, answer_page};
+use crate::core::event::{Notice, Page, RedirectCommand};
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::grant::{Grant, GrantAnswer, GrantFailure, GrantKind, Granted};
 use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+#[derive(Debug)]
+pub(super) struct ExpectTokens {
+    pub(super) server: Server,
+    pub(super) client: Registration,
+    /// The browser that waits for its page, if there is one.
+    pub(super) browser: Option<u64>,
+}
+
 /// Whether the token endpoint does not know a client that was registered in an earlier sign-in.
 /// One that was registered in this one is not registered again.
 pub(super) fn is_forgotten(start: &Start, client: &Registration, answer: &GrantAnswer) -> bool {
-    let known = start.known.as_ref().is_some_and(|known| known.client.id == client.id);
+    let known = start.options.client.is_none()
+        && start.known.as_ref().is_some_and(|known| known.client.id == client.id);
     let unknown = |error: &str| matches!(error, "invalid_client" | "unauthorized_client");
     known && matches!(answer, Err(GrantFailure::Refused { error, .. }) if unknown(error))
 }
@@ -25,18 +41,37 @@ pub(super) fn tokens(
 ) -> Result<State, SignInFailure> {
     let granted = answer.map_err(|failure| {
         let failure = grant_failure(failure);
-        out.push(answer_page(expect.browser, Page::Failed(failure.to_string())));
+        if let Some(browser) = expect.browser {
+            out.push(answer_page(browser, Page::Failed(failure.to_string())));
+        }
         failure
     })?;
+    if start.options.use_id_token && granted.id_token.is_none() {
+        let text = "the server issued no ID token; the access token is sent instead";
+        out.push(Step::Tell(Notice::Warning(text.to_owned())));
+    }
+    let client = match &start.options.client {
+        // Its secret stays where the user keeps it.
+        Some(_) => Registration { secret: None, key: None, ..expect.client },
+        None => expect.client,
+    };
     let record = Box::new(Record {
         version: 1,
         generation: start.known.as_ref().map_or(0, |known| known.generation) + 1,
         server: start.server_text.clone(),
         issuer: expect.server.metadata.issuer,
         token_endpoint: expect.server.token_endpoint.into(),
-        client: expect.client,
+        revocation_endpoint: expect.server.metadata.revocation_endpoint,
+        client,
         resource: expect.server.resource.id,
-        tokens: Some(issued(granted, None, expect.server.resource.scope, now)),
+        tokens: Some(issued(
+            granted,
+            None,
+            expect.server.resource.scope,
+            start.options.use_id_token,
+            now,
+        )),
+        pending_since: None,
     });
     out.push(Step::Save(record.clone()));
     Ok(State::ExpectSaved(record, expect.browser))
@@ -48,8 +83,19 @@ pub fn issued(
     granted: Granted,
     refresh: Option<Secret>,
     scope: Option<String>,
+    use_id_token: bool,
     now: Moment,
 ) -> Tokens {
+    if use_id_token && let Some(token) = granted.id_token {
+        let expires_at = expiry(token.expose());
+        return Tokens {
+            access: token,
+            refresh: granted.refresh.or(refresh),
+            scope: granted.scope.or(scope),
+            obtained_at: now.unix,
+            expires_at,
+        };
+    }
     Tokens {
         access: granted.access,
         refresh: granted.refresh.or(refresh),
@@ -57,6 +103,43 @@ pub fn issued(
         obtained_at: now.unix,
         expires_at: granted.expires_in.map(|seconds| now.unix.saturating_add(seconds)),
     }
+}
+
+/// The `exp` of a JSON Web Token (RFC 7519 §4.1.4), in seconds since 1970. It is only a hint when
+/// to ask for the next one, so nobody verifies the signature.
+fn expiry(token: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let Claims { exp } = serde_json::from_slice(&payload).ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+    (0.0..1e15).contains(&exp).then_some(exp as u64)
+}
+
+/// The tokens are stored: now they may be used, and the person may know.
+pub(super) fn saved(
+    start: &Start,
+    mut record: Box<Record>,
+    browser: Option<u64>,
+    generation: u64,
+    out: &mut Vec<Step>,
+) -> State {
+    record.generation = generation;
+    if let Some(browser) = browser {
+        let page = match &start.options.success_url {
+            Some(url) => Page::Onward(url.clone()),
+            None => Page::SignedIn,
+        };
+        out.push(answer_page(browser, page));
+        out.push(Step::Redirect(RedirectCommand::Close));
+    }
+    if !matches!(start.options.way, crate::config::Way::Client { .. }) {
+        out.push(Step::Tell(Notice::SignedIn));
+    }
+    out.push(Step::Done(record));
+    State::Done
 }
 
 fn grant_failure(failure: GrantFailure) -> SignInFailure {
@@ -80,8 +163,10 @@ fn grant_failure(failure: GrantFailure) -> SignInFailure {
 pub(super) fn code_grant(expect: &ExpectRedirect, code: String) -> Grant {
     Grant {
         token_endpoint: expect.server.token_endpoint.clone(),
+        issuer: expect.server.metadata.issuer.clone(),
         client: expect.client.clone(),
         resource: expect.server.resource.id.clone(),
         kind: GrantKind::Code { code: Secret::new(code), verifier: expect.verifier.clone() },
+        wait: Duration::ZERO,
     }
 }

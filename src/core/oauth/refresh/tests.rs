@@ -1,5 +1,3 @@
-use std::collections::VecDeque;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -14,12 +12,15 @@ fn record(generation: u64, refresh: &str) -> Box<Record> {
         server: "https://mcp.example/sse".to_owned(),
         issuer: "https://mcp.example".to_owned(),
         token_endpoint: "https://mcp.example/token".to_owned(),
+        revocation_endpoint: None,
+        pending_since: None,
         client: Registration {
             id: "client".to_owned(),
             secret: None,
             auth_method: None,
             redirect_uri: "http://127.0.0.1:3334/oauth/callback".to_owned(),
             secret_expires_at: None,
+            key: None,
         },
         resource: None,
         tokens: Some(Tokens {
@@ -38,6 +39,7 @@ fn granted(refresh: Option<&str>) -> Input {
         refresh: refresh.map(|token| Secret::new(token.to_owned())),
         expires_in: Some(3600),
         scope: None,
+        id_token: None,
     })))
 }
 
@@ -49,7 +51,7 @@ fn refused(failure: GrantFailure) -> Input {
 fn check(inputs: Vec<Input>, expected: &[&str]) -> Option<Outcome> {
     let now = Moment { unix: 1000, ..Moment::default() };
     let mut steps = Vec::new();
-    let mut refresh = Refresh::new(record(1, "rt1"), &mut steps);
+    let mut refresh = Refresh::new(record(1, "rt1"), Terms::default(), &mut steps);
     for input in inputs {
         refresh = refresh.handle(input, now, &mut steps);
     }
@@ -59,14 +61,16 @@ fn check(inputs: Vec<Input>, expected: &[&str]) -> Option<Outcome> {
         .map(|step| match step {
             Step::Lock => "lock".to_owned(),
             Step::Grant(grant) => match grant.kind {
-                GrantKind::Refresh { token } => format!("grant {}", token.expose()),
-                GrantKind::Code { .. } => "code".to_owned(),
+                GrantKind::Refresh { token, .. } => format!("grant {}", token.expose()),
+                other => format!("{other:?}"),
             },
+            Step::Save(record) if record.pending_since.is_some() => "mark".to_owned(),
             Step::Save(record) => format!(
                 "save {} {:?}",
                 record.generation,
                 record.tokens.and_then(|tokens| tokens.refresh).map(|t| t.expose().to_owned())
             ),
+            Step::Tell(text) => format!("tell: {text}"),
             Step::Unlock => "unlock".to_owned(),
             Step::Done(done) => {
                 let text = match &done {
@@ -83,20 +87,25 @@ fn check(inputs: Vec<Input>, expected: &[&str]) -> Option<Outcome> {
     outcome
 }
 
+/// That the refresh token is about to be sent is written down.
+fn marked() -> Input {
+    Input::Saved(1)
+}
+
 fn locked() -> Input {
     Input::Locked(Some(record(1, "rt1")))
 }
 
 #[test]
 fn a_rotated_token_is_saved_before_anyone_uses_it() {
-    let inputs = vec![locked(), granted(Some("rt2")), Input::Saved(2)];
-    check(inputs, &["lock", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"]);
+    let inputs = vec![locked(), marked(), granted(Some("rt2")), Input::Saved(2)];
+    check(inputs, &["lock", "mark", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"]);
 }
 
 #[test]
 fn what_the_answer_leaves_out_stays() {
-    let inputs = vec![locked(), granted(None), Input::Saved(2)];
-    let expected = ["lock", "grant rt1", "save 2 Some(\"rt1\")", "unlock", "tokens 2"];
+    let inputs = vec![locked(), marked(), granted(None), Input::Saved(2)];
+    let expected = ["lock", "mark", "grant rt1", "save 2 Some(\"rt1\")", "unlock", "tokens 2"];
     let Some(Outcome::Tokens(record)) = check(inputs, &expected) else { panic!() };
     assert_eq!(record.tokens.unwrap().scope.as_deref(), Some("mcp:call"));
 }
@@ -115,8 +124,8 @@ fn without_the_lock_nothing_is_sent() {
 #[test]
 fn a_dead_token_leads_to_a_sign_in_and_keeps_the_client() {
     let no = GrantFailure::Refused { error: "invalid_grant".to_owned(), description: None };
-    let inputs = vec![locked(), refused(no), Input::Saved(2)];
-    let expected = ["lock", "grant rt1", "save 2 None", "unlock", "sign in"];
+    let inputs = vec![locked(), marked(), refused(no), Input::Saved(2)];
+    let expected = ["lock", "mark", "grant rt1", "save 2 None", "unlock", "sign in"];
     let Some(Outcome::SignIn(Some(record))) = check(inputs, &expected) else { panic!() };
     assert_eq!(record.client.id, "client");
     assert!(!record.client.redirect_uri.is_empty());
@@ -125,8 +134,8 @@ fn a_dead_token_leads_to_a_sign_in_and_keeps_the_client() {
 #[test]
 fn a_forgotten_client_registers_again() {
     let no = GrantFailure::Refused { error: "invalid_client".to_owned(), description: None };
-    let inputs = vec![locked(), refused(no), Input::Saved(2)];
-    let expected = ["lock", "grant rt1", "save 2 None", "unlock", "sign in"];
+    let inputs = vec![locked(), marked(), refused(no), Input::Saved(2)];
+    let expected = ["lock", "mark", "grant rt1", "save 2 None", "unlock", "sign in"];
     let Some(Outcome::SignIn(Some(record))) = check(inputs, &expected) else { panic!() };
     assert!(record.client.redirect_uri.is_empty());
 }
@@ -139,7 +148,10 @@ fn an_outage_keeps_the_tokens() {
         GrantFailure::Refused { error: "http_403".to_owned(), description: None },
         GrantFailure::Refused { error: "temporarily_unavailable".to_owned(), description: None },
     ] {
-        check(vec![locked(), refused(failure)], &["lock", "grant rt1", "unlock", "later"]);
+        check(
+            vec![locked(), marked(), refused(failure)],
+            &["lock", "mark", "grant rt1", "unlock", "later"],
+        );
     }
 }
 
@@ -147,8 +159,9 @@ fn an_outage_keeps_the_tokens() {
 fn a_refusal_without_a_standard_word_leads_to_a_person_and_deletes_nothing() {
     for error in ["invalid_request", "invalid_token", "http_400", "http_401", "http_422"] {
         let no = refused(GrantFailure::Refused { error: error.to_owned(), description: None });
-        let expected = ["lock", "grant rt1", "unlock", "sign in"];
-        let Some(Outcome::SignIn(Some(record))) = check(vec![locked(), no], &expected) else {
+        let expected = ["lock", "mark", "grant rt1", "unlock", "sign in"];
+        let Some(Outcome::SignIn(Some(record))) = check(vec![locked(), marked(), no], &expected)
+        else {
             panic!()
         };
         assert!(record.tokens.is_some());
@@ -158,10 +171,14 @@ fn a_refusal_without_a_standard_word_leads_to_a_person_and_deletes_nothing() {
 #[test]
 fn a_lost_answer_is_asked_for_once_more_and_no_more() {
     let lost = || refused(GrantFailure::AnswerLost("reset".to_owned()));
-    let inputs = vec![locked(), lost(), granted(Some("rt2")), Input::Saved(2)];
-    let again = ["lock", "grant rt1", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"];
+    let inputs = vec![locked(), marked(), lost(), granted(Some("rt2")), Input::Saved(2)];
+    let again =
+        ["lock", "mark", "grant rt1", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"];
     check(inputs, &again);
-    check(vec![locked(), lost(), lost()], &["lock", "grant rt1", "grant rt1", "unlock", "later"]);
+    check(
+        vec![locked(), marked(), lost(), lost()],
+        &["lock", "mark", "grant rt1", "grant rt1", "unlock", "later"],
+    );
 }
 
 #[test]
@@ -171,113 +188,40 @@ fn without_a_refresh_token_a_person_is_needed() {
     check(vec![Input::Locked(Some(stored))], &["lock", "unlock", "sign in"]);
 }
 
-/// Several processes with one store and one strict authorization server.
-struct World {
-    stored: Box<Record>,
-    holder: Option<usize>,
-    processes: Vec<Process>,
-    valid: String,
-    issued: u32,
-    presented: Vec<String>,
+#[test]
+fn what_a_killed_process_has_begun_is_tried_once_more_and_no_more() {
+    let half = || {
+        let mut stored = record(1, "rt1");
+        stored.pending_since = Some(900);
+        Input::Locked(Some(stored))
+    };
+    let saved = ["lock", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"];
+    check(vec![half(), granted(Some("rt2")), Input::Saved(2)], &saved);
+    let lost = refused(GrantFailure::AnswerLost("reset".to_owned()));
+    check(vec![half(), lost], &["lock", "grant rt1", "unlock", "later"]);
+    let no = GrantFailure::Refused { error: "invalid_grant".to_owned(), description: None };
+    let told = "tell: the answer to an earlier renewal was lost, and the server has ended the sign-in since";
+    check(
+        vec![half(), refused(no), Input::Saved(2)],
+        &["lock", "grant rt1", told, "save 2 None", "unlock", "sign in"],
+    );
 }
 
-struct Process {
-    refresh: Option<Refresh>,
-    todo: VecDeque<Step>,
-    generation: Option<u64>,
-    signed_out: bool,
+#[test]
+fn a_configured_client_brings_its_secret_along() {
+    let client = ConfiguredClient {
+        id: "client".to_owned(),
+        secret: Some(Secret::new("s".to_owned())),
+        auth_method: None,
+        key: None,
+    };
+    let terms = Terms { client: Some(client), use_id_token: false };
+    let mut steps = Vec::new();
+    let refresh = Refresh::new(record(1, "rt1"), terms, &mut steps);
+    let refresh = refresh.handle(locked(), Moment::default(), &mut steps);
+    drop(refresh.handle(marked(), Moment::default(), &mut steps));
+    let Some(Step::Grant(grant)) = steps.last() else { panic!() };
+    assert_eq!(grant.client.secret.as_ref().unwrap().expose(), "s");
 }
 
-impl World {
-    fn new(n: usize) -> Self {
-        let start = || {
-            let mut steps = Vec::new();
-            let refresh = Refresh::new(record(1, "rt1"), &mut steps);
-            Process {
-                refresh: Some(refresh),
-                todo: steps.into(),
-                generation: None,
-                signed_out: false,
-            }
-        };
-        Self {
-            stored: record(1, "rt1"),
-            holder: None,
-            processes: (0..n).map(|_| start()).collect(),
-            valid: "rt1".to_owned(),
-            issued: 1,
-            presented: Vec::new(),
-        }
-    }
-
-    /// Performs one step of one process; `false` if it has none or must wait.
-    fn step(&mut self, index: usize) -> bool {
-        let Some(step) = self.processes[index].todo.pop_front() else { return false };
-        let input = match step {
-            Step::Lock if self.holder.is_some() => {
-                self.processes[index].todo.push_front(Step::Lock);
-                return false;
-            }
-            Step::Lock => {
-                self.holder = Some(index);
-                Input::Locked(Some(self.stored.clone()))
-            }
-            Step::Grant(grant) => {
-                let GrantKind::Refresh { token } = grant.kind else { panic!() };
-                self.presented.push(token.expose().to_owned());
-                if token.expose() == self.valid {
-                    self.issued += 1;
-                    self.valid = format!("rt{}", self.issued);
-                    granted(Some(&self.valid))
-                } else {
-                    let error = "invalid_grant".to_owned();
-                    refused(GrantFailure::Refused { error, description: None })
-                }
-            }
-            Step::Save(record) => {
-                let generation = record.generation;
-                self.stored = record;
-                Input::Saved(generation)
-            }
-            Step::Unlock => {
-                assert_eq!(self.holder.take(), Some(index));
-                return true;
-            }
-            Step::Done(outcome) => {
-                match outcome {
-                    Outcome::Tokens(record) => {
-                        self.processes[index].generation = Some(record.generation);
-                    }
-                    _ => self.processes[index].signed_out = true,
-                }
-                return true;
-            }
-        };
-        let process = &mut self.processes[index];
-        let mut steps = Vec::new();
-        let refresh = process.refresh.take().unwrap();
-        process.refresh = Some(refresh.handle(input, Moment::default(), &mut steps));
-        process.todo.extend(steps);
-        true
-    }
-}
-
-proptest! {
-    /// Whatever the order, one refresh token is presented once and everybody has the new tokens.
-    #[test]
-    fn many_processes_refresh_once(
-        n in 2_usize..6,
-        order in proptest::collection::vec(0_usize..6, 0..200),
-    ) {
-        let mut world = World::new(n);
-        for index in order {
-            world.step(index % n);
-        }
-        while (0..n).any(|index| world.step(index)) {}
-        prop_assert_eq!(&world.presented, &["rt1"]);
-        for process in &world.processes {
-            prop_assert_eq!(process.generation, Some(2));
-            prop_assert!(!process.signed_out);
-        }
-    }
-}
+mod world;

@@ -1,6 +1,7 @@
 //! A client that is registered already.
 
 use super::*;
+use crate::core::oauth::record::Registration;
 
 fn known_record() -> Record {
     Record {
@@ -9,12 +10,15 @@ fn known_record() -> Record {
         server: SERVER.to_owned(),
         issuer: "https://mcp.example".to_owned(),
         token_endpoint: "https://mcp.example/token".to_owned(),
+        revocation_endpoint: None,
+        pending_since: None,
         client: Registration {
             id: "known".to_owned(),
             secret: None,
             auth_method: None,
             redirect_uri: "http://127.0.0.1:9999/oauth/callback".to_owned(),
             secret_expires_at: None,
+            key: None,
         },
         resource: None,
         tokens: None,
@@ -26,7 +30,7 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
     let record = known_record();
     let known = || Start { known: Some(Box::new(record.clone())), ..start() };
     let inputs = |port| {
-        let bound = Input::Bound(port, Box::new([7; 64]));
+        let bound = Input::Bound(port, Box::new([7; 128]));
         vec![document(200, RESOURCE), document(200, METADATA), bound]
     };
     let (steps, _) = run(known(), inputs(9999));
@@ -75,7 +79,7 @@ fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_once() {
         let error = "invalid_client".to_owned();
         Input::Granted(Box::new(Err(GrantFailure::Refused { error, description: None })))
     };
-    let bound = || Input::Bound(9999, Box::new([7; 64]));
+    let bound = || Input::Bound(9999, Box::new([7; 128]));
     let inputs = vec![
         document(200, RESOURCE),
         document(200, METADATA),

@@ -1,0 +1,91 @@
+//! More than was granted: a request needs a scope that the tokens do not have (RFC 6750 §3.1; MCP
+//! 2025-11-25, step-up authorization).
+
+use std::collections::BTreeSet;
+
+use super::{Access, State};
+use crate::core::oauth::challenge::Challenge;
+use crate::core::oauth::failure::SignInFailure;
+use crate::core::outbox::Outbox;
+
+/// A sign-in that adds to the tokens that there are.
+#[derive(Debug)]
+pub(super) struct Widening {
+    /// All that will be asked for: what was granted, and what is missing; `None`: whatever there
+    /// is.
+    pub(super) scope: Option<String>,
+    /// Whether nothing else is to be sent until it is over.
+    pub(super) alone: bool,
+}
+
+/// What happens to a request whose scope was not enough.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Widened {
+    /// It is worth sending again at once: other tokens are there by now.
+    Again,
+    /// Somebody is asked; it waits until [`Access::is_widening`] ends.
+    Wait,
+    /// It is in vain: this was asked for before.
+    No,
+}
+
+impl Access {
+    /// Whether somebody is being asked for more, while everything else goes on.
+    pub fn is_widening(&self) -> bool {
+        self.widening.as_ref().is_some_and(|widening| !widening.alone)
+    }
+
+    /// Why nothing was added, once.
+    pub fn take_widening_failure(&mut self) -> Option<SignInFailure> {
+        self.widening_failure.take()
+    }
+
+    /// A request was refused because the scope of generation `used` is not enough. With `alone`
+    /// nothing else is to be sent until that is settled.
+    pub fn widen(
+        &mut self,
+        challenge: &Challenge,
+        used: Option<u64>,
+        alone: bool,
+        out: &mut Outbox<'_>,
+    ) -> Widened {
+        if used != self.generation() || used.is_none() {
+            return if used.is_some() { Widened::Again } else { Widened::No };
+        }
+        if self.has_login() {
+            // It is one thing to ask at a time; the rest is seen afterwards.
+            return Widened::Wait;
+        }
+        if !matches!(self.state, State::Idle) {
+            return Widened::Again;
+        }
+        let missing = scopes(challenge.scope.as_deref());
+        let asked = if missing.is_empty() {
+            // Nothing is named: one sign-in may help, and a second one will not.
+            !self.widened.insert(String::new())
+        } else {
+            missing.is_subset(&self.widened)
+        };
+        if asked {
+            return Widened::No;
+        }
+        let scope = (!missing.is_empty()).then(|| self.union(missing));
+        out.detail(format!("the scope is not enough; asking for {scope:?}"));
+        self.sign_in(Some(challenge.clone()), out);
+        self.widening = Some(Widening { scope, alone });
+        Widened::Wait
+    }
+
+    /// What was granted, what was asked for in addition, and this.
+    fn union(&mut self, missing: BTreeSet<String>) -> String {
+        self.widened.extend(missing);
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let mut all = scopes(tokens.and_then(|tokens| tokens.scope.as_deref()));
+        all.extend(self.widened.iter().filter(|scope| !scope.is_empty()).cloned());
+        all.into_iter().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn scopes(text: Option<&str>) -> BTreeSet<String> {
+    text.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
+}
