@@ -155,6 +155,8 @@ pub enum StoreEvent {
     Leading(Option<Box<Record>>, Option<Claim>),
     /// Another process does; the same.
     Following(Option<Box<Record>>, Option<Claim>),
+    /// What [`StoreCommand::Claim`] said can be read by the others.
+    Claimed,
     /// What is stored, and what a person should know about how it was found.
     Loaded(Option<Box<Record>>, Option<String>),
     /// The lock is held, and this is what is stored.
@@ -231,7 +233,7 @@ pub enum StoreCommand {
     Unlock,
     /// Be the one process that signs in: answered by `Leading` or `Following`.
     Lead,
-    /// Tell the followers what is going on, or that it is over.
+    /// Tell the followers what is going on, or that it is over: answered by `Claimed`.
     Claim(Option<Claim>),
     /// Let another process lead; it will find this.
     Resign(Option<Claim>),

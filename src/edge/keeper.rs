@@ -82,7 +82,7 @@ fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &Unboun
             }
             StoreCommand::Claim(claim) => {
                 store.set_claim(claim.as_ref());
-                continue;
+                StoreEvent::Claimed
             }
             StoreCommand::Resign(claim) => {
                 store.set_claim(claim.as_ref());

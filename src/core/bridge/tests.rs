@@ -79,7 +79,13 @@ impl World {
     }
 
     fn event(&mut self, event: Event) -> &mut Self {
+        let before = self.effects.len();
         self.bridge.handle(event, self.now, &mut self.effects);
+        let claims =
+            |effect: &Effect| matches!(effect, Effect::Store(StoreCommand::Claim(Some(_))));
+        if self.effects[before..].iter().any(claims) {
+            self.event(Event::Store(StoreEvent::Claimed));
+        }
         // Alone on the machine, unless a test says otherwise.
         if self.alone && matches!(self.effects.last(), Some(Effect::Store(StoreCommand::Lead))) {
             self.effects.pop();

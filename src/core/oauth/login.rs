@@ -10,6 +10,7 @@
 //! | `ExpectListener` | the port of the redirect URI (RFC 8252 §7.3) |
 //! | `ExpectPreflight` | whether the server still knows the stored client |
 //! | `ExpectRegistration` | the client id (RFC 7591) |
+//! | `ExpectClaimed` | that the other processes know of the window that opens now |
 //! | `ExpectRedirect` | the code (RFC 6749 §4.1.2) |
 //! | `ExpectOldListener` | the port of a sign-in that another process began |
 //! | `ExpectDeviceCode` | the code that a person enters elsewhere (RFC 8628 §3.2) |
@@ -84,6 +85,8 @@ pub enum Input {
     BindFailed(String),
     /// A browser came to the redirect URI: its id, its query.
     Redirected(u64, Secret),
+    /// The other processes can read what [`Step::Claim`] said.
+    Claimed,
     /// The token endpoint's answer.
     Granted(Box<GrantAnswer>),
     /// The record is stored under this generation.
@@ -129,6 +132,7 @@ enum State {
     ExpectListener(Box<Server>),
     ExpectPreflight(Box<ExpectPreflight>),
     ExpectRegistration(Box<ExpectRegistration>),
+    ExpectClaimed(Box<ExpectRedirect>),
     ExpectRedirect(Box<ExpectRedirect>),
     ExpectOldListener(Box<ExpectRedirect>),
     ExpectDeviceCode(Box<ExpectDeviceCode>),
@@ -184,7 +188,7 @@ impl Login {
     /// When the sign-in gives up on the person.
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
-            State::ExpectRedirect(expect) => Some(expect.deadline),
+            State::ExpectClaimed(expect) | State::ExpectRedirect(expect) => Some(expect.deadline),
             _ => None,
         }
     }
@@ -197,7 +201,9 @@ impl Login {
     /// Where the person is expected to sign in, and with which code, once that is known.
     pub fn invitation(&self) -> Option<&str> {
         match &self.state {
-            State::ExpectRedirect(expect) => Some(expect.url.as_str()),
+            State::ExpectClaimed(expect) | State::ExpectRedirect(expect) => {
+                Some(expect.url.as_str())
+            }
             State::ExpectDevice(expect) => Some(&expect.invitation),
             _ => None,
         }
@@ -249,6 +255,10 @@ impl Login {
             (State::ExpectOldListener(_), Input::BindFailed(_)) => {
                 out.push(Step::Claim(None));
                 return Ok(Self::new(start, out));
+            }
+            (State::ExpectClaimed(expect), Input::Claimed) => {
+                redirect::claimed(&start, &expect, out);
+                State::ExpectRedirect(expect)
             }
             (State::ExpectRedirect(expect), Input::Redirected(id, query)) => {
                 answer::back(&start, *expect, id, &query, now, out)?

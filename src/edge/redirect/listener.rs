@@ -6,7 +6,7 @@
 //! the one before it on the same connection: each answer has a thread of its own.
 
 use std::collections::HashMap;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -29,6 +29,10 @@ const MAX_REFUSALS: usize = 32;
 const FAREWELL: Duration = Duration::from_millis(400);
 /// A person does not notice it, and it costs one connection to ourselves.
 const NUDGE: Duration = Duration::from_millis(250);
+/// How long a port may still belong to the listener of a bridge that was killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is tried.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Serves until `commands` ends.
 pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
@@ -116,10 +120,26 @@ impl Shared {
     }
 }
 
+/// Listens on a port, once it is free.
+fn listen(port: u16, patience: Duration) -> std::io::Result<TcpListener> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && waited < patience => {
+                thread::sleep(RETRY);
+                waited += RETRY;
+            }
+            result => return result,
+        }
+    }
+}
+
 fn bind(shared: &Arc<Shared>, ports: &[u16], path: &str, host: &str) {
     let mut failure = "no port was named".to_owned();
-    for port in ports {
-        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
+    for (index, port) in ports.iter().enumerate() {
+        // Nothing but the last one will do, and its last user may be on its way out.
+        let patience = if index + 1 == ports.len() { PATIENCE } else { Duration::ZERO };
+        let listener = match listen(*port, patience) {
             Ok(listener) => listener,
             Err(error) => {
                 failure = format!("port {port}: {error}");

@@ -73,6 +73,7 @@ impl Access {
         match event {
             StoreEvent::Leading(record, claim) => self.lead(record, claim, now, out),
             StoreEvent::Following(record, claim) => self.follow(record, claim, now, out),
+            StoreEvent::Claimed => self.login(login::Input::Claimed, now, out),
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
             StoreEvent::Loaded(record, warning) => {

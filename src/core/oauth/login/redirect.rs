@@ -98,12 +98,21 @@ pub(super) fn open(
     let expect = ExpectRedirect { server, client, state, verifier, url, deadline, entropy };
     out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
     // Before the window opens: whoever comes after us must know of it.
-    let window = start.window && !start.options.headless;
-    out.push(Step::Claim(Some(Claim::Open(Box::new(OpenSignIn::new(&expect, window, now))))));
-    if window {
+    let open = OpenSignIn::new(&expect, opens_window(start), now);
+    out.push(Step::Claim(Some(Claim::Open(Box::new(open)))));
+    Ok(State::ExpectClaimed(Box::new(expect)))
+}
+
+fn opens_window(start: &Start) -> bool {
+    start.window && !start.options.headless
+}
+
+/// The others know: even if this process is killed now, somebody will be there when the person
+/// comes back.
+pub(super) fn claimed(start: &Start, expect: &ExpectRedirect, out: &mut Vec<Step>) {
+    if opens_window(start) {
         out.push(Step::Redirect(RedirectCommand::Open(Box::new(expect.url.clone()))));
     }
-    Ok(State::ExpectRedirect(Box::new(expect)))
 }
 
 /// The PKCE verifier and the `state` of the first (0) or the second (1) request.

@@ -113,6 +113,9 @@ fn run(start: Start, inputs: Vec<Input>) -> (Vec<Step>, Result<Login, SignInFail
             Ok(next) => login = next,
             Err(failure) => return (steps, Err(failure)),
         }
+        if matches!(steps.last(), Some(Step::Claim(Some(Claim::Open(_))))) {
+            login = login.handle(Input::Claimed, Moment::default(), &mut steps).unwrap();
+        }
     }
     (steps, Ok(login))
 }
