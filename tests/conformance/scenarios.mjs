@@ -28,6 +28,7 @@ const PLAYS = {
   'json-schema-2020-12-preservation': echoSchema,
   'http-standard-headers': useEverything,
   'http-custom-headers': callAsTold,
+  'json-schema-ref-no-deref': listTools,
   'sep-2322-client-request-state': useToolsInBetween,
 };
 
@@ -60,19 +61,24 @@ function file(folder, name, text) {
   return path;
 }
 
-async function useTools(host) {
+async function listTools(host) {
   const { tools } = await host.request('tools/list');
+  return tools;
+}
+
+async function useTools(host) {
+  const tools = await listTools(host);
   for (const tool of tools) await call(host, tool.name, toolArguments(tool));
 }
 
-function call(host, name, args, ...rest) {
-  return host.request('tools/call', { name, arguments: args }, ...rest);
+async function call(host, name, args, ...rest) {
+  const result = await host.request('tools/call', { name, arguments: args }, ...rest);
+  if (result.isError) throw new Error(`${name}: ${JSON.stringify(result.content)}`);
 }
 
 /** The schema of the first tool must come back as it came. */
 async function echoSchema(host) {
-  const { tools } = await host.request('tools/list');
-  const [focal, echo] = tools;
+  const [focal, echo] = await listTools(host);
   await call(host, echo.name, { schema: focal.inputSchema });
 }
 
@@ -85,13 +91,13 @@ async function useEverything(host) {
 }
 
 async function callAsTold(host, { toolCalls }) {
-  await host.request('tools/list');
+  await listTools(host);
   for (const { name, arguments: args } of toolCalls) await call(host, name, args);
 }
 
 /** While one tool waits for input, the others are called. */
 async function useToolsInBetween(host) {
-  const { tools } = await host.request('tools/list');
+  const tools = await listTools(host);
   const unrelated = tools.find(({ name }) => name.endsWith('_unrelated'));
   for (const tool of tools) {
     await call(host, tool.name, {}, () => call(host, unrelated.name, {}));
