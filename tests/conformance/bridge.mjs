@@ -31,7 +31,8 @@ export class Bridge {
     this.#exit.then((status) => this.#abandon(`the bridge has ended (${status})`));
     // A bridge that has ended is told by its exit, not by a broken pipe.
     this.#child.stdin.on('error', () => {});
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(line, answer));
+    const lines = createInterface({ input: this.#child.stdout });
+    lines.on('line', (line) => this.#receive(line, answer));
   }
 
   /** Sends a request; its result, or a `Refusal`. */

@@ -10,16 +10,11 @@ const CLIENT_METADATA = 'https://conformance-test.local/client-metadata.json';
 const FLAGS = {
   'auth/basic-cimd': () => ['--client-metadata-url', CLIENT_METADATA],
   'auth/pre-registration': (context) => client(context),
-  'auth/client-credentials-basic': (context) => [
-    ...client(context),
-    '--client-credentials',
-    ...['--token-endpoint-auth-method', 'client_secret_basic'],
-  ],
+  'auth/client-credentials-basic': (context) => [...client(context), '--client-credentials'],
   'auth/client-credentials-jwt': (context, folder) => [
     ...client(context),
     '--client-credentials',
-    ...['--client-private-key', `@${file(folder, 'key.pem', context.private_key_pem)}`],
-    ...['--token-endpoint-auth-method', 'private_key_jwt'],
+    ...['--client-private-key', file(folder, 'key.pem', context.private_key_pem)],
   ],
 };
 
