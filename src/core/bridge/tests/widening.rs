@@ -15,11 +15,7 @@ impl World {
         self.answer(first, 200, RESOURCE).answer(first + 1, 200, SERVER);
         let entropy = Box::new([7; 128]);
         self.event(Event::Redirect(RedirectEvent::Bound { port: 4177, entropy }));
-        if known {
-            self.answer(first + 2, 302, "")
-        } else {
-            self.answer(first + 2, 201, r#"{"client_id":"c"}"#)
-        }
+        if known { self } else { self.answer(first + 2, 201, r#"{"client_id":"c"}"#) }
     }
 
     /// The scope that the person was asked for.
@@ -63,13 +59,12 @@ fn a_request_waits_for_its_scope_and_nothing_else_does() {
     world.answer(6, 200, r#"{"id":1,"result":{}}"#).seen();
     world.answer(5, 200, RESOURCE).answer(7, 200, SERVER);
     world.event(Event::Redirect(RedirectEvent::Bound { port: 4177, entropy: Box::new([7; 128]) }));
-    world.answer(8, 302, "");
     assert_eq!(world.asked_scope().as_deref(), Some("mcp:call:postgres"));
     world.person_comes_back().granted("at2").saved(2);
     let seen = world.seen();
     assert!(seen.iter().any(|line| line.ends_with("at2 tools/call")), "{seen:?}");
     // If that is not enough either, nobody is asked for the same once more.
-    world.refused_for_its_scope(9).check(&["host < error 7 -31004"]);
+    world.refused_for_its_scope(8).check(&["host < error 7 -31004"]);
 }
 
 #[test]
@@ -80,12 +75,22 @@ fn nobody_is_asked_twice_for_what_was_denied() {
     let seen = world.seen();
     assert!(seen.contains(&"host < error 7 -31002".to_owned()), "{seen:?}");
     // What there was goes on being used.
-    world.line(LIST).check(&["#8 POST /mcp version=2025-06-18 auth=Bearer at1 tools/list"]);
-    world.line(CALL).refused_for_its_scope(9);
+    world.line(LIST).check(&["#7 POST /mcp version=2025-06-18 auth=Bearer at1 tools/list"]);
+    world.line(CALL).refused_for_its_scope(8);
     world.check(&[
-        "#9 POST /mcp version=2025-06-18 auth=Bearer at1 tools/call",
+        "#8 POST /mcp version=2025-06-18 auth=Bearer at1 tools/call",
         "host < error 7 -31004",
     ]);
+}
+
+#[test]
+fn nobody_is_asked_for_what_was_granted() {
+    let mut world = World::oauth();
+    let mut stored = access::record(1, "at1", 3600);
+    stored.tokens.as_mut().unwrap().scope = Some("mcp:call mcp:call:postgres".to_owned());
+    world.line(INITIALIZE).loaded(Some(stored)).answer(1, 200, RESULT).line(INITIALIZED);
+    world.answer(2, 202, "").answer(3, 405, "").line(CALL).seen();
+    world.refused_for_its_scope(4).check(&["host < error 7 -31004"]);
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn a_request_for_more_names_the_address_in_time() {
     world.pass(Duration::from_secs(21)).check(&["host < error 7 -31002"]);
     // The person may come all the same, and the next call has the scope.
     world.person_comes_back().granted("at2").saved(2).seen();
-    world.line(CALL).check(&["#8 POST /mcp version=2025-06-18 auth=Bearer at2 tools/call"]);
+    world.line(CALL).check(&["#7 POST /mcp version=2025-06-18 auth=Bearer at2 tools/call"]);
 }
 
 #[test]

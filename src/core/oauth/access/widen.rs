@@ -60,27 +60,35 @@ impl Access {
             return Widened::Again;
         }
         let missing = scopes(challenge.scope.as_deref());
-        let asked = if missing.is_empty() {
+        let mut had = self.granted_scopes();
+        had.extend(self.widened.iter().cloned());
+        let in_vain = if missing.is_empty() {
             // Nothing is named: one sign-in may help, and a second one will not.
             !self.widened.insert(String::new())
         } else {
-            missing.is_subset(&self.widened)
+            missing.is_subset(&had)
         };
-        if asked {
+        if in_vain {
             return Widened::No;
         }
         let scope = (!missing.is_empty()).then(|| self.union(missing));
-        out.detail(format!("the scope is not enough; asking for {scope:?}"));
+        let wanted = scope.as_deref().unwrap_or("all that there is");
+        out.detail(format!("the scope is not enough; asking for `{wanted}`"));
         self.sign_in(Some(challenge.clone()), out);
         self.widening = Some(Widening { scope, alone });
         Widened::Wait
     }
 
+    /// What the tokens are good for, as far as the server has said.
+    fn granted_scopes(&self) -> BTreeSet<String> {
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        scopes(tokens.and_then(|tokens| tokens.scope.as_deref()))
+    }
+
     /// What was granted, what was asked for in addition, and this.
     fn union(&mut self, missing: BTreeSet<String>) -> String {
         self.widened.extend(missing);
-        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
-        let mut all = scopes(tokens.and_then(|tokens| tokens.scope.as_deref()));
+        let mut all = self.granted_scopes();
         all.extend(self.widened.iter().filter(|scope| !scope.is_empty()).cloned());
         all.into_iter().collect::<Vec<_>>().join(" ")
     }

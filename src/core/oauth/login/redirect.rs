@@ -53,18 +53,30 @@ pub(super) fn bound(
     let redirect_uri = format!("http://{host}:{port}{path}");
     match client::identity(start, &server, &redirect_uri, now) {
         Identity::Fixed(client) => open(start, server, client, entropy, now, out),
+        // Tokens were issued to it a moment ago.
+        Identity::Stored(client) if start.scope.is_some() => {
+            open(start, server, client, entropy, now, out)
+        }
         Identity::Stored(client) => {
             // A server that has forgotten the client can only tell the person, in the browser,
             // where this program does not hear of it. So it is asked before.
-            let (verifier, state) = secrets(&entropy, 0);
-            let url = authorization_url(start, &server, &client, &verifier, &state)?;
-            out.push(Step::Fetch(url));
+            out.push(Step::Fetch(question(start, &server, &client)?));
             Ok(State::ExpectPreflight(Box::new(ExpectPreflight { server, client, entropy })))
         }
         Identity::None => {
             client::register(start, server, redirect_uri, Next::Browser(entropy), out)
         }
     }
+}
+
+/// A request that no server grants, because it does not say what it wants: one that knows the client
+/// sends us back with an error, and one that does not must not (RFC 6749 §4.1.2.1).
+fn question(start: &Start, server: &Server, client: &Registration) -> Result<Url, SignInFailure> {
+    let mut url = endpoint(start, &server.metadata, "authorization_endpoint")?;
+    url.query_pairs_mut()
+        .append_pair("client_id", &client.id)
+        .append_pair("redirect_uri", &client.redirect_uri);
+    Ok(url)
 }
 
 /// The server was asked whether it still knows the client.
