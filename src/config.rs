@@ -23,6 +23,8 @@ pub struct Config {
     pub headers: Vec<Header>,
     /// What to do about a 401.
     pub access: AccessMode,
+    /// Who started this process.
+    pub caller: Caller,
     /// What the sign-in needs to know.
     pub login: LoginOptions,
     /// How much to say on stderr.
@@ -43,6 +45,7 @@ impl fmt::Debug for Config {
             .field("transport", &self.transport)
             .field("headers", &self.headers)
             .field("access", &self.access)
+            .field("caller", &self.caller)
             .field("login", &self.login)
             .field("verbosity", &self.verbosity)
             .field("state_dir", &self.state_dir)
@@ -67,6 +70,20 @@ pub enum AccessMode {
     Static,
     /// Sign in when the server asks for it.
     OAuth,
+}
+
+/// Who started this process, and how much a sign-in may ask of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An MCP host, which gives up on what takes long.
+    Host,
+    /// A person who wants to sign in, and waits for it.
+    Person {
+        /// Whether the sign-in that there is does not count.
+        again: bool,
+    },
+    /// Somebody who only wants to know: nobody is asked for anything.
+    Nobody,
 }
 
 /// `--transport`, with the default for the URL already taken.

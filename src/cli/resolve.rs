@@ -9,7 +9,7 @@ use super::flags::Flags;
 use super::headers;
 use super::typed::Typed;
 use super::{Misuse, server, sign_in, state_dir};
-use crate::config::{Config, TokenStore, TransportChoice, Verbosity, Way};
+use crate::config::{Caller, Config, TokenStore, TransportChoice, Verbosity, Way};
 
 /// Validates the command line; the warnings are for stderr.
 pub(super) fn resolve(
@@ -29,6 +29,7 @@ pub(super) fn resolve(
     let config = Config {
         transport: transport(&flags, &server, &mut warnings),
         access: headers::access(&headers),
+        caller: Caller::Host,
         store_key: sign_in::store_key(&server_text, &login, &templates),
         verbosity: verbosity(&flags),
         state_dir: state_dir(environment)?,

@@ -55,10 +55,16 @@ impl Window {
                 }
                 redirect::Command::Bind { ports, path, host }
             }
-            RedirectCommand::Open(url) => redirect::Command::Open {
-                url: Secret::new(String::from(*url)),
-                browser: self.browser.clone(),
-            },
+            RedirectCommand::Open(url) => {
+                if self.process.is_none()
+                    && let Err(error) = self.start()
+                {
+                    self.post(RedirectEvent::OpenFailed(error.to_string()));
+                    return;
+                }
+                let url = Secret::new(String::from(*url));
+                redirect::Command::Open { url, browser: self.browser.clone() }
+            }
             RedirectCommand::Answer { id, page } => {
                 let (page, hint) = match page {
                     event::Page::SignedIn => (Page::SignedIn, None),

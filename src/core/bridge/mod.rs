@@ -18,7 +18,7 @@ use super::link::{Carrier, Transport};
 use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
-use crate::config::Config;
+use crate::config::{Caller, Config};
 
 mod closing;
 mod deliver;
@@ -44,6 +44,8 @@ use streams::Stream;
 /// The bridge between one host and one server.
 #[derive(Debug)]
 pub struct Bridge {
+    /// Whether whoever asks waits for a sign-in however long it takes.
+    patient: bool,
     header_names: Vec<String>,
     carrier: Carrier,
     access: Access,
@@ -180,8 +182,10 @@ impl Bridge {
             server: config.server.clone(),
             server_text: config.server_text.clone(),
             options: config.login.clone(),
+            caller: config.caller,
         };
         Self {
+            patient: matches!(config.caller, Caller::Person { .. }),
             header_names: Carrier::names(&config.headers),
             carrier: Carrier::new(config.server.clone(), &config.headers),
             access: Access::new(config.access, about, seed),

@@ -28,7 +28,7 @@ impl Bridge {
         }
         let Some(challenge) = insufficient_scope(head) else { return Some(outgoing) };
         let alone = matches!(outgoing.kind, Kind::Initialize(_) | Kind::ReplayInitialize(_));
-        match self.access.widen(&challenge, generation, alone, out) {
+        match self.access.widen(&challenge, generation, alone, now, out) {
             Widened::No => return Some(outgoing),
             Widened::Wait if !alone => {
                 outgoing.refused = outgoing.refused.saturating_add(1);
@@ -102,11 +102,12 @@ impl Bridge {
         &mut self,
         generation: Option<u64>,
         head: &Head,
+        now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
         let Some(challenge) = insufficient_scope(head) else { return false };
         !self.access.is_static()
-            && self.access.widen(&challenge, generation, true, out) != Widened::No
+            && self.access.widen(&challenge, generation, true, now, out) != Widened::No
     }
 
     /// The host has cancelled a parked request; `true` if there was one.

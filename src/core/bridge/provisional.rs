@@ -85,7 +85,7 @@ impl Bridge {
 
     /// The first request that waits for a credential, and until when.
     fn overdue(&self) -> Option<(usize, Duration)> {
-        if !self.access.is_waiting() || self.closing.is_some() {
+        if self.patient || !self.access.is_waiting() || self.closing.is_some() {
             return None;
         }
         let index = self.queue.iter().position(|outgoing| !outgoing.kind.ids().is_empty())?;

@@ -219,7 +219,7 @@ impl Bridge {
             self.access.challenged(challenge, generation, now, out);
             return;
         }
-        if self.widen_stream(generation, head, out) {
+        if self.widen_stream(generation, head, now, out) {
             return;
         }
         let other_type = (200..300).contains(&status);

@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::*;
-use crate::config::{AccessMode, Header, LoginOptions, TokenStore, TransportChoice, Verbosity};
+use crate::config::{
+    AccessMode, Caller, Header, LoginOptions, TokenStore, TransportChoice, Verbosity,
+};
 use crate::core::event::{
     Delivery, FailureKind, Head, HttpFailure, RedirectCommand, RedirectEvent, Request,
     StoreCommand, StoreEvent, StreamEvent,
@@ -57,6 +59,7 @@ impl World {
             transport,
             headers,
             access,
+            caller: Caller::Host,
             login: LoginOptions {
                 preferred_port: 4177,
                 redirect_host: "127.0.0.1".to_owned(),

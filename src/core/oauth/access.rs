@@ -16,7 +16,7 @@ use super::failure::SignInFailure;
 use super::login::Login;
 use super::record::Record;
 use super::refresh::Refresh;
-use crate::config::{AccessMode, LoginOptions, Way};
+use crate::config::{AccessMode, Caller, LoginOptions, Way};
 use crate::core::backoff::{Backoff, Jitter};
 use crate::core::event::{Effect, ExchangeId, RedirectCommand, StoreCommand};
 use crate::core::outbox::Outbox;
@@ -70,6 +70,8 @@ pub struct About {
     pub server_text: String,
     /// What the user chose.
     pub options: LoginOptions,
+    /// Who would have to sign in.
+    pub caller: Caller,
 }
 
 #[derive(Debug)]
@@ -215,7 +217,7 @@ impl Access {
             }
             // A machine needs nobody for the next one.
             State::Idle if self.is_machine() && self.expired(now) => {
-                self.sign_in(None, out);
+                self.sign_in(None, now, out);
                 Readiness::Wait
             }
             State::Refused(..) | State::Idle | State::Refreshing(_, Why::Early) => {
@@ -277,7 +279,7 @@ impl Access {
             Standing::Known if self.can_refresh() => {
                 self.refresh(Why::Needed(challenge), now, out);
             }
-            Standing::Known | Standing::Renewed => self.sign_in(challenge, out),
+            Standing::Known | Standing::Renewed => self.sign_in(challenge, now, out),
         }
     }
 

@@ -1,12 +1,14 @@
 //! What the world says, on its way to the sign-in or the renewal that waits for it.
 
 use super::{Access, Standing, State};
+use crate::config::Caller;
 use crate::core::event::{
     Delivery, Effect, ExchangeId, FailureKind, HttpEvent, HttpFailure, Notice, RedirectEvent,
     StoreEvent,
 };
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::grant::GrantAnswer;
+use crate::core::oauth::record::Record;
 use crate::core::oauth::{login, refresh};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
@@ -68,6 +70,16 @@ impl Access {
         self.login(input, now, out);
     }
 
+    /// What of a stored record counts for whoever started this process.
+    fn usable(&self, record: Option<Box<Record>>) -> Option<Box<Record>> {
+        match (self.about.caller, record) {
+            (Caller::Person { again: true }, Some(record)) => {
+                Some(Box::new(Record { tokens: None, ..*record }))
+            }
+            (_, record) => record,
+        }
+    }
+
     /// The store's answer.
     pub fn store(&mut self, event: StoreEvent, now: Moment, out: &mut Outbox<'_>) {
         match event {
@@ -81,7 +93,7 @@ impl Access {
                     out.tell(Notice::Warning(warning));
                 }
                 if matches!(self.state, State::Reading) {
-                    self.adopt(record, Standing::Known, now);
+                    self.adopt(self.usable(record), Standing::Known, now);
                 }
             }
             StoreEvent::Locked(record) => {

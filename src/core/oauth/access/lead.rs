@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{Access, SIGN_IN_PAUSE, Standing, State};
-use crate::core::event::{Effect, StoreCommand};
+use crate::config::Caller;
+use crate::core::event::{Effect, Notice, RedirectCommand, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::login::Claim;
@@ -33,7 +34,16 @@ impl Claiming {
 
 impl Access {
     /// Somebody has to sign in.
-    pub(super) fn sign_in(&mut self, challenge: Option<Challenge>, out: &mut Outbox<'_>) {
+    pub(super) fn sign_in(
+        &mut self,
+        challenge: Option<Challenge>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if self.about.caller == Caller::Nobody && !self.is_machine() {
+            self.refuse(SignInFailure::Unfinished { url: String::new() }, now);
+            return;
+        }
         self.state = State::Claiming(Claiming { challenge, look_at: None, url: None });
         out.push(Effect::Store(StoreCommand::Lead));
     }
@@ -58,12 +68,26 @@ impl Access {
             self.adopt(record, Standing::SignedIn, now);
             return;
         }
+        let is_person = matches!(self.about.caller, Caller::Person { .. });
+        let headless = self.about.options.headless;
         let State::Claiming(claiming) = &mut self.state else { return };
         if claiming.url.is_none() {
             out.detail("another process is signing in; waiting for it");
         }
+        let known = claiming.url.clone();
         claiming.url = match claim {
-            Some(Claim::Open(open)) => Some(open.url.into()),
+            Some(Claim::Open(open)) => {
+                let url = String::from(open.url.clone());
+                // A person who has started this process wants to see the page that they may have
+                // closed.
+                if is_person && known.as_ref() != Some(&url) {
+                    out.tell(Notice::SignIn(url.clone()));
+                    if !headless {
+                        out.push(Effect::Redirect(RedirectCommand::Open(Box::new(open.url))));
+                    }
+                }
+                Some(url)
+            }
             Some(Claim::Device { invitation, .. }) => Some(invitation),
             _ => Some(String::new()),
         };
@@ -98,7 +122,9 @@ impl Access {
         }
         match claim {
             Some(Claim::Failed { reason, at, window_at })
-                if at <= now.unix && now.unix < at.saturating_add(SIGN_IN_PAUSE.as_secs()) =>
+                if !matches!(self.about.caller, Caller::Person { .. })
+                    && at <= now.unix
+                    && now.unix < at.saturating_add(SIGN_IN_PAUSE.as_secs()) =>
             {
                 let claim = Claim::Failed { reason: reason.clone(), at, window_at };
                 out.push(Effect::Store(StoreCommand::Resign(Some(claim))));

@@ -67,7 +67,7 @@ impl Access {
                 self.renewal = None;
                 // Without a waiting request no window opens: the next one will ask.
                 if let Why::Needed(challenge) = why {
-                    self.sign_in(challenge, out);
+                    self.sign_in(challenge, now, out);
                 }
             }
             Outcome::Later(failure) => {

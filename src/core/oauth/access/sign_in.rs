@@ -5,6 +5,7 @@ use http::{HeaderMap, Method};
 use url::Url;
 
 use super::{About, Access, Standing, State};
+use crate::config::Caller;
 use crate::core::event::{Effect, Expect, Notice, RedirectCommand, Request, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
@@ -22,7 +23,7 @@ impl Access {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
-        let About { server, server_text, options } = self.about.clone();
+        let About { server, server_text, options, .. } = self.about.clone();
         let known = self.current.clone();
         let scope = self.widening.as_ref().and_then(|widening| widening.scope.clone());
         let window = self.may_open_window(now);
@@ -76,7 +77,9 @@ impl Access {
 
     /// Whether the last window is long enough ago. A clock that was set back is no reason to wait.
     fn may_open_window(&self, now: Moment) -> bool {
-        self.window_at.is_none_or(|at| now.unix < at || at.saturating_add(WINDOW_PAUSE) <= now.unix)
+        let asked_for = matches!(self.about.caller, Caller::Person { .. });
+        let is_due = |at: u64| now.unix < at || at.saturating_add(WINDOW_PAUSE) <= now.unix;
+        asked_for || self.window_at.is_none_or(is_due)
     }
 
     fn perform_login(&mut self, steps: Vec<login::Step>, now: Moment, out: &mut Outbox<'_>) {

@@ -7,6 +7,7 @@ use super::{Access, State};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
 
 /// A sign-in that adds to the tokens that there are.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl Access {
         challenge: &Challenge,
         used: Option<u64>,
         alone: bool,
+        now: Moment,
         out: &mut Outbox<'_>,
     ) -> Widened {
         if used != self.generation() || used.is_none() {
@@ -74,7 +76,11 @@ impl Access {
         let scope = (!missing.is_empty()).then(|| self.union(missing));
         let wanted = scope.as_deref().unwrap_or("all that there is");
         out.detail(format!("the scope is not enough; asking for `{wanted}`"));
-        self.sign_in(Some(challenge.clone()), out);
+        self.sign_in(Some(challenge.clone()), now, out);
+        if !self.has_login() {
+            // Nobody is to be asked.
+            return Widened::No;
+        }
         self.widening = Some(Widening { scope, alone });
         Widened::Wait
     }
