@@ -15,5 +15,6 @@ pub mod mock;
 pub mod report;
 pub mod run;
 pub mod secret;
+mod verbs;
 
 pub use run::main;

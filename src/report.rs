@@ -69,23 +69,49 @@ pub fn hint(failure: &Failure) -> Option<String> {
 }
 
 fn sign_in_hint(failure: &SignInFailure) -> String {
-    match failure {
+    let hint = match failure {
+        SignInFailure::ServerIncompatible { missing, .. } if missing.contains("registration") => {
+            "the server registers no clients by itself; pass one that its operator has registered: `--static-oauth-client-info '{\"client_id\":\"…\"}'`"
+        }
         SignInFailure::ServerMisbehaved { .. } | SignInFailure::ServerIncompatible { .. } => {
-            "this is for the operator of the gateway; until then use an API key: `--header 'X-API-Key:${APEX_KEY}'`".to_owned()
+            "this is for the operator of the gateway; until then use an API key: `--header 'X-API-Key:${APEX_KEY}'`"
         }
-        SignInFailure::Refused { .. } | SignInFailure::FreshTokenRefused => {
-            "sign in again with an account that belongs to this organisation".to_owned()
+        SignInFailure::Refused { step, error, .. } => refused_hint(step, error),
+        SignInFailure::FreshTokenRefused => {
+            "sign in with an account that belongs to this organisation; if it does, this is for the operator of the gateway"
         }
-        SignInFailure::Transient { .. } => "nothing is lost; the next request tries again".to_owned(),
-        SignInFailure::TimedOut { url, .. } | SignInFailure::Unfinished { url } if !url.is_empty() => {
-            format!("open {url} in a browser, while the bridge is running")
+        SignInFailure::Transient { .. } => "nothing is lost; a later request tries again",
+        SignInFailure::Unfinished { url } if !url.is_empty() => {
+            "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login`"
         }
-        SignInFailure::TimedOut { .. }
-        | SignInFailure::Unfinished { .. }
-        | SignInFailure::Elsewhere { .. } => {
-            "start the sign-in again, or use an API key".to_owned()
+        SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
+            "sign in from a terminal with `apexmcp-bridge login`, or use an API key"
         }
-        SignInFailure::Local { .. } => "choose another callback port, or use an API key".to_owned(),
+        SignInFailure::Elsewhere { .. } => {
+            "try again in a minute, sign in from a terminal with `apexmcp-bridge login`, or use an API key"
+        }
+        SignInFailure::Local { .. } => "choose another callback port, or use an API key",
+    };
+    hint.to_owned()
+}
+
+/// What a refusal means depends on what was refused (RFC 6749 §4.1.2.1, §5.2).
+fn refused_hint(step: &str, error: &str) -> &'static str {
+    match error {
+        "access_denied" => {
+            "somebody has to approve the access: try again in a minute, or ask the organisation's administrator"
+        }
+        "server_error" | "temporarily_unavailable" => {
+            "the authorization server has a problem; try again later"
+        }
+        _ if step.contains("registration") => {
+            "pass a client that the server's operator has registered: `--static-oauth-client-info '{\"client_id\":\"…\"}'`"
+        }
+        "invalid_client" | "unauthorized_client" => {
+            "check the configured client: its id, its secret, and what it may do"
+        }
+        "invalid_grant" => "start the sign-in again",
+        _ => "this is for the operator of the authorization server",
     }
 }
 

@@ -20,6 +20,7 @@ use crate::edge::signals;
 use crate::edge::stdio::{self, Lines, Log, Pipes};
 use crate::edge::window::Window;
 use crate::report;
+use crate::verbs;
 
 /// How many events of one kind may wait for the loop: enough to keep it busy, few enough that a
 /// slow host is felt by the gateway and not by the memory.
@@ -30,6 +31,9 @@ pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     match cli::parse(args, &cli::ProcessEnvironment) {
         Invocation::Bridge { config, warnings } => bridge(&config, &warnings),
+        Invocation::Login { config, warnings } => verbs::login(&config, &warnings),
+        Invocation::Status(request) => verbs::status(&request),
+        Invocation::Logout(request) => verbs::logout(&request),
         Invocation::Print(text) => print(&text),
         Invocation::RedirectHelper => redirect::helper_main(),
         Invocation::Misuse { message, hint } => {
@@ -40,7 +44,7 @@ pub fn main() -> ExitCode {
 }
 
 /// What was asked for on the command line is the one thing besides the protocol on stdout.
-fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,7 +52,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn complain(message: &str, hint: Option<&str>) {
+pub(crate) fn complain(message: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
     // Nobody is left to be told.
     io::stderr().write_all(format!("error: {message}\n{hint}").as_bytes()).ok();
@@ -64,35 +68,49 @@ fn bridge(config: &Config, warnings: &[String]) -> ExitCode {
         }
     };
     let log = Log::stderr();
-    if Verbosity::Silent < config.verbosity {
-        for warning in warnings {
-            log.line(&report::printable(&format!("warning: {warning}")));
-        }
-        if terminal {
-            log.line(cli::TERMINAL_HINT);
-        }
+    warn(config, warnings, &log);
+    if terminal && Verbosity::Silent < config.verbosity {
+        log.line(cli::TERMINAL_HINT);
     }
-    let status = runtime.block_on(converse(config, pipes, &log));
+    let Pipes { input, output } = pipes;
+    let host = |lines, control: UnboundedSender<Event>| {
+        stdio::read_lines(input, lines, control.clone());
+        Lines::new(output, control)
+    };
+    let status = runtime.block_on(converse(config, host, &log));
     log.close();
     // Name look-ups may still block a thread; nobody waits for them.
     runtime.shutdown_background();
     ExitCode::from(status)
 }
 
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
+/// Says what was odd about the command line.
+pub(crate) fn warn(config: &Config, warnings: &[String], log: &Log) {
+    if Verbosity::Silent < config.verbosity {
+        for warning in warnings {
+            log.line(&report::printable(&format!("warning: {warning}")));
+        }
+    }
+}
+
+pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     // One thread: the work is waiting, and one owner needs no locks.
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Carries the conversation from the first line to the last; returns the exit status.
-async fn converse(config: &Config, pipes: Pipes, log: &Log) -> u8 {
+/// Carries the conversation from the first line to the last; returns the exit status. `host` gets
+/// where to put lines, and says where answers go.
+pub(crate) async fn converse(
+    config: &Config,
+    host: impl FnOnce(Sender<Event>, UnboundedSender<Event>) -> Lines,
+    log: &Log,
+) -> u8 {
     let clock = Clock::start();
     let (control, news) = mpsc::unbounded_channel();
-    let (host, lines) = mpsc::channel(INBOX);
+    let (sender, lines) = mpsc::channel(INBOX);
     let (net, answers) = mpsc::channel(INBOX);
-    stdio::read_lines(pipes.input, host, control.clone());
     signals::watch(control.clone());
-    let output = Lines::new(pipes.output, control.clone());
+    let output = host(sender, control.clone());
     let seed = u64::from_le_bytes(clock::random().unwrap_or_default());
     let mut bridge = Bridge::new(config, seed);
     let mut inbox = Inbox { news, lines, answers };

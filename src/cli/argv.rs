@@ -29,6 +29,8 @@ pub(super) struct Sorted {
     pub(super) words: Vec<Word>,
     /// What to tell the user.
     pub(super) warnings: Vec<String>,
+    /// Flags that nobody knows; `-…` where it could be a credential.
+    pub(super) unknown: Vec<String>,
 }
 
 /// A known flag as the user gave it.
@@ -163,6 +165,8 @@ impl<'a> Walk<'a> {
 
     fn unknown(&mut self, flag: &str, has_value: bool, rest: &mut Rest) {
         if self.unknown.insert(flag.to_owned()) {
+            let shown = if is_name(flag) { flag } else { "-…" };
+            self.sorted.unknown.push(shown.to_owned());
             self.warn(describe_unknown(self.command, flag));
         }
         if !has_value && let Some(word) = rest.next_if(|next| !next.starts_with('-')) {
@@ -177,10 +181,14 @@ fn is_flag(text: &str) -> bool {
         || text.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_alphabetic()))
 }
 
+fn is_name(flag: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    flag.len() <= LONGEST_FLAG && flag.chars().all(is_plain)
+}
+
 fn describe_unknown(command: &Command, flag: &str) -> String {
     // Something else than a flag could be a credential: not repeated.
-    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if flag.len() > LONGEST_FLAG || !flag.chars().all(is_name) {
+    if !is_name(flag) {
         return "an argument that begins with `-` is not a known flag and is skipped".to_owned();
     }
     let suggestion = command.clone().try_get_matches_from(["", flag]).err().and_then(|error| {

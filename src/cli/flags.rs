@@ -210,9 +210,14 @@ pub(super) fn printed(args: &[OsString]) -> Option<String> {
     args.iter().find_map(|arg| match arg.to_str()?.split('=').next()? {
         "-h" => Some(help(&command().render_help())),
         "--help" => Some(help(&command().render_long_help())),
-        "-V" | "--version" => Some(command().render_version()),
+        "-V" | "--version" => Some(version()),
         _ => None,
     })
+}
+
+/// What `--version` prints.
+pub(super) fn version() -> String {
+    command().render_version()
 }
 
 /// Clap pads the blank lines between paragraphs.
@@ -248,6 +253,11 @@ const ACCEPTED: &[(&str, Arity)] = &[
     ("protocol", Arity::Value),
 ];
 
+/// The end of every verb's help.
+pub(super) const SEE_ALSO: &str = "\
+`apexmcp-bridge --help` lists the flags that all forms take.
+";
+
 const LONG_ABOUT: &str = "\
 Connect MCP clients that speak stdio to a remote MCP gateway.
 
@@ -256,18 +266,23 @@ first start opens your browser to sign in; later starts are silent. It takes the
 arguments of `npx mcp-remote`, in any order.";
 
 const AFTER_LONG_HELP: &str = "\
+Verbs, each with its own `--help`:
+  login   Sign in to a server now
+  logout  End a sign-in
+  status  Show the sign-ins
+
 Examples:
-  # Sign in to the ApexMCP organization `acme` with the browser
-  $ apexmcp-bridge acme
+  # The command of an MCP client, for the ApexMCP organization `acme`
+  apexmcp-bridge acme
 
   # The same with an API key and without a browser
-  $ APEXMCP_API_KEY=apx_live_sk_… apexmcp-bridge acme
+  APEXMCP_API_KEY=apx_live_sk_… apexmcp-bridge acme
 
   # Any other MCP server, with a header from the environment
-  $ apexmcp-bridge https://mcp.example.com/mcp --header 'X-API-Key:${KEY}'
+  apexmcp-bridge https://mcp.example.com/mcp --header 'X-API-Key:${KEY}'
 
-  # A redirect port that the authorization server knows already
-  $ apexmcp-bridge https://mcp.example.com/mcp 3334
+  # Sign in from a terminal, before any MCP client does
+  apexmcp-bridge login acme
 
 Environment:
   APEXMCP_API_KEY             API key, sent as `X-API-Key`; no browser opens
@@ -279,13 +294,13 @@ Environment:
 
 Exit status:
   0    The MCP client closed the session
-  1    Failed
+  1    The last request got no answer, for another reason than those below
   2    The command line is wrong
-  4    Sign-in is required, or the credential was refused
-  5    The gateway cannot be reached
-  6    Something local is wrong: configuration, token store, redirect port
-  130  Interrupted (SIGINT)
-  143  Terminated (SIGTERM)
+  4    A sign-in is needed, or the credential was refused
+  5    The gateway cannot be reached, or does not answer in time
+  6    This machine: the sign-in redirect cannot be listened for
+  129, 130, 143
+       Ended by SIGHUP, SIGINT, SIGTERM
 
 A flag that is not known is reported on stderr and skipped, so that no MCP
 client's configuration breaks. The other flags of mcp-remote 0.15 are accepted,

@@ -14,11 +14,13 @@ mod server;
 mod sign_in;
 mod state_dir;
 mod typed;
+mod verbs;
 mod words;
 
 use std::ffi::OsString;
 
 pub use environment::{Environment, ProcessEnvironment};
+pub use verbs::{LogoutRequest, StatusRequest};
 
 use crate::config::Config;
 
@@ -33,6 +35,17 @@ pub enum Invocation {
         /// [`Verbosity::Silent`](crate::config::Verbosity::Silent) they are not said.
         warnings: Vec<String>,
     },
+    /// Sign in now.
+    Login {
+        /// How.
+        config: Box<Config>,
+        /// What to say on stderr first.
+        warnings: Vec<String>,
+    },
+    /// Show the sign-ins.
+    Status(StatusRequest),
+    /// End sign-ins.
+    Logout(LogoutRequest),
     /// Print this on stdout and exit with 0.
     Print(String),
     /// Be the program that the browser helper starts (hidden first argument).
@@ -53,20 +66,25 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
     if args.first().is_some_and(|arg| arg == REDIRECT_HELPER) {
         return Invocation::RedirectHelper;
     }
+    let misuse = |Misuse { message, hint }| Invocation::Misuse { message, hint };
+    if let Some(verb) = verbs::parse(&args, environment) {
+        return verb.unwrap_or_else(misuse);
+    }
     if let Some(text) = flags::printed(&args) {
         return Invocation::Print(text);
     }
     let resolved = typed::read(args).and_then(|typed| resolve::resolve(typed, environment));
     match resolved {
         Ok((config, warnings)) => Invocation::Bridge { config: Box::new(config), warnings },
-        Err(Misuse { message, hint }) => Invocation::Misuse { message, hint },
+        Err(error) => misuse(error),
     }
 }
 
 /// What to say on stderr when stdin is a terminal: a person is trying the program out.
 pub const TERMINAL_HINT: &str = "\
 this program is started by an MCP client and talks to it over stdin and stdout;
-put it into the client's configuration as `command`, or see `apexmcp-bridge --help`.
+put it into the client's configuration as `command`, sign in with `apexmcp-bridge login`,
+or see `apexmcp-bridge --help`.
 Press Ctrl-C to end it.";
 
 /// The hidden first argument of [`Invocation::RedirectHelper`].

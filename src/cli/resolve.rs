@@ -16,7 +16,7 @@ pub(super) fn resolve(
     typed: Typed,
     environment: &dyn Environment,
 ) -> Result<(Config, Vec<String>), Misuse> {
-    let Typed { flags, headers: sources, mut warnings } = typed;
+    let Typed { flags, headers: sources, mut warnings, .. } = typed;
     if flags.server.is_empty() {
         return Err(Misuse::new("no server is given, expected a URL or an organization's slug")
             .hint("usage: apexmcp-bridge [OPTIONS] <SERVER> [PORT]; `--help` says more"));
@@ -26,17 +26,18 @@ pub(super) fn resolve(
     let headers = headers::expand(&templates, environment, &mut warnings)?;
     headers::warn_of_literals(&templates, &mut warnings);
     let login = sign_in::options(&flags, &server_text, &templates, environment, &mut warnings)?;
+    let (state_dir, token_store) = place(&flags, environment)?;
     let config = Config {
         transport: transport(&flags, &server, &mut warnings),
         access: headers::access(&headers),
         caller: Caller::Host,
         store_key: sign_in::store_key(&server_text, &login, &templates),
         verbosity: verbosity(&flags),
-        state_dir: state_dir(environment)?,
+        state_dir,
         token_store: match login.way {
             // A machine can ask again at any time, so there is nothing to keep.
             Way::Client { .. } => TokenStore::Memory,
-            Way::Browser | Way::Device => token_store(&flags, environment)?,
+            Way::Browser | Way::Device => token_store,
         },
         login,
         server,
@@ -44,6 +45,14 @@ pub(super) fn resolve(
         headers,
     };
     Ok((config, warnings))
+}
+
+/// Where sign-ins are kept.
+pub(super) fn place(
+    flags: &Flags,
+    environment: &dyn Environment,
+) -> Result<(Option<PathBuf>, TokenStore), Misuse> {
+    Ok((state_dir(environment)?, token_store(flags, environment)?))
 }
 
 fn transport(flags: &Flags, server: &Url, warnings: &mut Vec<String>) -> TransportChoice {

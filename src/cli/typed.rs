@@ -16,6 +16,8 @@ pub(super) struct Typed {
     /// `--header` and `--header-file` in the order in which they were given.
     pub(super) headers: Vec<Source>,
     pub(super) warnings: Vec<String>,
+    /// Flags that nobody knows, as far as they can be repeated.
+    pub(super) unknown: Vec<String>,
 }
 
 /// Reads the arguments.
@@ -52,7 +54,7 @@ pub(super) fn read(args: Vec<OsString>) -> Result<Typed, Misuse> {
         // Only a flag that `argv` and clap read differently can come here. Clap's own text might
         // repeat a value.
         .map_err(|error| Misuse::new(format!("the arguments make no sense: {}", error.kind())))?;
-    Ok(Typed { flags, headers, warnings: sorted.warnings })
+    Ok(Typed { flags, headers, warnings: sorted.warnings, unknown: sorted.unknown })
 }
 
 fn sources(matches: &ArgMatches) -> Vec<Source> {

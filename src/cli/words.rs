@@ -1,6 +1,6 @@
 //! Which words are the server, the port, a verb, or the rest of a split header.
 
-use super::Misuse;
+use super::{Misuse, verbs};
 
 /// An argument that is not a flag.
 pub(super) struct Word {
@@ -78,6 +78,12 @@ fn server(words: &[Word]) -> Option<usize> {
 }
 
 fn refuse_verb(text: &str) -> Result<(), Misuse> {
+    if verbs::is_verb(text) {
+        return Err(Misuse::new(format!("`{text}` must be the first argument")).hint(format!(
+            "write `apexmcp-bridge {text} …`; for an organization of that name, \
+             `apexmcp-bridge run {text}`"
+        )));
+    }
     if !VERBS.contains(&text) {
         return Ok(());
     }
@@ -98,17 +104,5 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 /// Words that later versions will understand; `run`, the bare form, is understood today.
-const VERBS: &[&str] = &[
-    "login",
-    "logout",
-    "status",
-    "doctor",
-    "check",
-    "install",
-    "uninstall",
-    "clients",
-    "mock",
-    "completions",
-    "man",
-    "logs",
-];
+const VERBS: &[&str] =
+    &["doctor", "check", "install", "uninstall", "clients", "mock", "completions", "man", "logs"];

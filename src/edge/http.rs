@@ -53,6 +53,12 @@ struct Way {
     proxy: bool,
 }
 
+impl Way {
+    fn to(url: &Url) -> Self {
+        Self { tls: url.scheme() == "https", proxy: !is_loopback(url) }
+    }
+}
+
 impl Http {
     /// Posts what comes back to `events`.
     pub fn new(events: Sender<Event>) -> Self {
@@ -86,9 +92,14 @@ impl Http {
         self.tasks.remove(&id);
     }
 
+    /// A client for one request to a URL.
+    pub fn one_client(url: &Url) -> Result<Client, HttpFailure> {
+        builder(Way::to(url)).build().map_err(|error| failure(&error))
+    }
+
     /// The client for a URL; made when it is first needed.
     pub fn client(&mut self, url: &Url) -> Result<Client, HttpFailure> {
-        let way = Way { tls: url.scheme() == "https", proxy: !is_loopback(url) };
+        let way = Way::to(url);
         if let Some(client) = self.clients.get(&way) {
             return Ok(client.clone());
         }

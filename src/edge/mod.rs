@@ -6,6 +6,7 @@ pub mod grant;
 pub mod http;
 pub mod keeper;
 pub mod redirect;
+pub mod revoke;
 pub mod signals;
 pub mod sse;
 pub mod stdio;

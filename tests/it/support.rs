@@ -85,6 +85,24 @@ impl Home {
         path
     }
 
+    /// The program, in front of this person and in an environment that says nothing else.
+    pub fn command(&self, person: Person) -> Command {
+        let browser = match person {
+            Person::Present => self.browser(),
+            Person::Slow => self.slow_browser(),
+            Person::Absent => self.idle_browser(),
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_apexmcp-bridge"));
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.dir.path())
+            .env("APEXMCP_BRIDGE_STATE_DIR", self.state())
+            .env("APEXMCP_BRIDGE_BROWSER", browser)
+            .env("APEXMCP_BRIDGE_TOKEN_STORE", "file");
+        command
+    }
+
     pub fn page(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("page.html")).unwrap_or_default()
     }
@@ -130,19 +148,9 @@ impl Bridge {
     }
 
     pub fn start_with(home: &Home, person: Person, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let browser = match person {
-            Person::Present => home.browser(),
-            Person::Slow => home.slow_browser(),
-            Person::Absent => home.idle_browser(),
-        };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_apexmcp-bridge"))
+        let mut child = home
+            .command(person)
             .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home.dir.path())
-            .env("APEXMCP_BRIDGE_STATE_DIR", home.state())
-            .env("APEXMCP_BRIDGE_BROWSER", browser)
-            .env("APEXMCP_BRIDGE_TOKEN_STORE", "file")
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,6 +6,7 @@ mod help;
 mod properties;
 mod server;
 mod sign_in;
+mod verbs;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use std::io;
 use std::path::Path;
 
 use super::sign_in::DEFAULT_HOST;
-use super::{Environment, Invocation, parse};
+use super::{Environment, Invocation, LogoutRequest, parse};
 use crate::config::{Config, ConfiguredClient, ResourceParameter, TokenStore, Verbosity, Way};
 
 /// An environment of a test: variables, and files whose name begins with `/`.
@@ -67,6 +68,18 @@ fn config(args: &[&str]) -> Config {
 fn render(invocation: &Invocation) -> String {
     match invocation {
         Invocation::Bridge { config, warnings } => render_config(config, warnings),
+        Invocation::Login { config, warnings } => {
+            format!("login {:?} {}", config.caller, render_config(config, warnings))
+        }
+        Invocation::Status(request) => {
+            let server = request.config.as_ref().map(|config| config.server_text.as_str());
+            format!("status {server:?} json {} check {}", request.json, request.check)
+        }
+        Invocation::Logout(request) => {
+            let server = request.config.as_ref().map(|config| config.server_text.as_str());
+            let LogoutRequest { revoke, forget_client, .. } = request;
+            format!("logout {server:?} revoke {revoke} forget {forget_client}")
+        }
         Invocation::Print(text) => format!("print {}", text.lines().next().unwrap()),
         Invocation::RedirectHelper => "redirect helper".to_owned(),
         Invocation::Misuse { message, hint: None } => format!("error: {message}"),

@@ -390,7 +390,12 @@ impl Access {
             self.state = State::Idle;
             self.widening_failure = Some(failure);
         } else {
-            self.state = State::Refused(failure, now.after(SIGN_IN_PAUSE));
+            let pause = match failure {
+                // Nobody was asked for anything yet.
+                SignInFailure::Transient { .. } => self.backoff.next_wait(),
+                _ => SIGN_IN_PAUSE,
+            };
+            self.state = State::Refused(failure, now.after(pause));
         }
     }
 }

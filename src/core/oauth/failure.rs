@@ -50,7 +50,7 @@ pub enum SignInFailure {
         url: String,
     },
     /// The host left before the person had signed in.
-    #[error("nobody has signed in yet")]
+    #[error("nobody has signed in yet{}", at(.url))]
     Unfinished {
         /// Where to sign in; empty if it was not known yet.
         url: String,
@@ -70,6 +70,10 @@ pub enum SignInFailure {
     /// The gateway refuses the token that its own authorization server has just issued.
     #[error("the gateway refuses the token that its authorization server has just issued")]
     FreshTokenRefused,
+}
+
+fn at(url: &str) -> String {
+    if url.is_empty() { String::new() } else { format!(": please sign in at {url}") }
 }
 
 fn describe(description: Option<&String>) -> String {

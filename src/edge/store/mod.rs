@@ -64,6 +64,9 @@ pub enum StoreError {
     /// The file is sealed and its key cannot be had now.
     #[error("the stored sign-in is sealed, and the keychain does not give its key: {0}")]
     Keychain(#[from] KeychainError),
+    /// The file holds something else than a sign-in.
+    #[error("the stored sign-in is damaged")]
+    Damaged,
     /// A newer version wrote the file.
     #[error("the stored sign-in was written by a newer version of this program")]
     Newer,
@@ -91,11 +94,25 @@ impl Store {
         key: &str,
         keychain: Box<dyn Keychain + Send>,
     ) -> Self {
+        Self::named(dir, choice, Self::name(key), keychain)
+    }
+
+    /// How the record of a sign-in is named.
+    pub fn name(key: &str) -> String {
         let digest = digest::digest(&digest::SHA256, key.as_bytes());
-        let name = digest.as_ref().iter().fold(String::new(), |mut text, byte| {
+        digest.as_ref().iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").ok();
             text
-        });
+        })
+    }
+
+    /// The store of the record of that name.
+    pub fn named(
+        dir: Option<PathBuf>,
+        choice: TokenStore,
+        name: String,
+        keychain: Box<dyn Keychain + Send>,
+    ) -> Self {
         Self { choice, dir, name, keychain, memory: None, lock: None, lead: None, warned: false }
     }
 
@@ -124,6 +141,35 @@ impl Store {
                     format!("the stored sign-in is damaged; it was moved to `{}`", aside.display());
                 Ok(Loaded { record: None, warning: Some(warning) })
             }
+        }
+    }
+
+    /// Reads the record without moving or writing anything.
+    pub fn peek(&mut self) -> Result<Option<Record>, StoreError> {
+        let Some(dir) = self.place() else { return Ok(None) };
+        let Some(bytes) = fs::read(dir, &dir.join(format!("{}.json", self.name)))? else {
+            return Ok(None);
+        };
+        match vault::open(&bytes, &self.name, self.keychain.as_mut()) {
+            Ok(record) => Ok(Some(record)),
+            Err(vault::OpenError::Keychain(error)) => Err(error.into()),
+            Err(vault::OpenError::Newer) => Err(StoreError::Newer),
+            Err(vault::OpenError::Damaged) => Err(StoreError::Damaged),
+        }
+    }
+
+    /// Deletes the record and what the server said of itself; the lock must be held.
+    pub fn forget(&mut self) -> Result<(), StoreError> {
+        self.memory = None;
+        self.forget_introduction();
+        let Some(dir) = self.place() else { return Ok(()) };
+        Ok(std::fs::remove_file(dir.join(format!("{}.json", self.name)))?)
+    }
+
+    /// Deletes what the server said of itself.
+    pub fn forget_introduction(&self) {
+        if let Some(dir) = self.place() {
+            std::fs::remove_file(dir.join(format!("{}.initialize.json", self.name))).ok();
         }
     }
 

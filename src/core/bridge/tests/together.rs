@@ -87,8 +87,10 @@ fn followers_share_the_leaders_failure_and_open_no_window_after_it() {
     world.event(Event::Store(StoreEvent::Leading(None, Some(claim.clone()))));
     world.check(&["resign failed", "host < error 0 -31002"]);
     // An old failure is forgotten.
-    let mut world = claiming();
-    world.set(Duration::from_secs(70));
+    let mut world = World::oauth();
+    world.alone = false;
+    world.set(Duration::from_secs(11));
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "");
     world.event(Event::Store(StoreEvent::Leading(None, Some(claim))));
     assert!(world.seen().iter().any(|line| line.contains("oauth-protected-resource")));
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Access, SIGN_IN_PAUSE, Standing, State};
+use super::{Access, Standing, State};
 use crate::config::Caller;
 use crate::core::event::{Effect, Notice, RedirectCommand, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
@@ -16,10 +16,15 @@ use crate::core::time::Moment;
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How much later, in seconds, a host starts one more copy of what it has just started.
+const STAGGER: u64 = 10;
+
 /// A process that needs a sign-in, and does not know yet whether it is the one to do it.
 #[derive(Debug)]
 pub(super) struct Claiming {
     challenge: Option<Challenge>,
+    /// Since when it is needed, in seconds since 1970.
+    since: u64,
     /// When to ask again; `None` while the store is being asked.
     look_at: Option<Duration>,
     /// Where the leader's person is expected.
@@ -44,7 +49,8 @@ impl Access {
             self.refuse(SignInFailure::Unfinished { url: String::new() }, now);
             return;
         }
-        self.state = State::Claiming(Claiming { challenge, look_at: None, url: None });
+        self.state =
+            State::Claiming(Claiming { challenge, since: now.unix, look_at: None, url: None });
         out.push(Effect::Store(StoreCommand::Lead));
     }
 
@@ -102,8 +108,8 @@ impl Access {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
-        let challenge = match &mut self.state {
-            State::Claiming(claiming) => claiming.challenge.take(),
+        let (challenge, since) = match &mut self.state {
+            State::Claiming(claiming) => (claiming.challenge.take(), claiming.since),
             // Nobody waits for it any more.
             _ => return out.push(Effect::Store(StoreCommand::Resign(claim))),
         };
@@ -121,10 +127,11 @@ impl Access {
             _ => {}
         }
         match claim {
+            // It failed while this process waited for it, or would have if its host had started all
+            // copies at once. One that comes later starts anew.
             Some(Claim::Failed { reason, at, window_at })
-                if !matches!(self.about.caller, Caller::Person { .. })
-                    && at <= now.unix
-                    && now.unix < at.saturating_add(SIGN_IN_PAUSE.as_secs()) =>
+                if since <= at.saturating_add(STAGGER)
+                    && !matches!(self.about.caller, Caller::Person { .. }) =>
             {
                 let claim = Claim::Failed { reason: reason.clone(), at, window_at };
                 out.push(Effect::Store(StoreCommand::Resign(Some(claim))));

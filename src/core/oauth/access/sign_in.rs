@@ -59,6 +59,12 @@ impl Access {
     }
 
     pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
+        let denied =
+            matches!(&failure, SignInFailure::Refused { error, .. } if error == "access_denied");
+        if denied && self.window_at.is_some_and(|at| at.saturating_add(HUMAN) <= now.unix) {
+            // Somebody was there, and may change their mind.
+            self.window_at = None;
+        }
         out.push(Effect::Redirect(RedirectCommand::Close));
         self.resign(&failure, now, out);
         out.tell(Notice::Failed(Box::new(failure.clone().into())));
@@ -124,6 +130,9 @@ impl Access {
         }
     }
 }
+
+/// Who says no sooner than this, in seconds, is no person.
+const HUMAN: u64 = 3;
 
 /// How long after one browser window no other one opens by itself, in seconds: a host that restarts
 /// us in a loop must not fill a person's screen. Until then the address is only told.

@@ -1,0 +1,82 @@
+//! The verbs.
+
+use super::{Invocation, check, run};
+
+const LOGIN: &str = "login Person { again: false } https://a.example/ HttpFirst OAuth";
+
+#[test]
+fn a_verb_takes_the_words_of_the_bare_form() {
+    check(&["login", "https://a.example/"], &[], LOGIN);
+    check(
+        &["login", "--host", "127.0.0.1", "https://a.example/", "99"],
+        &[],
+        &format!("{LOGIN}\nport 99\nhost 127.0.0.1"),
+    );
+    check(
+        &["login", "--force", "https://a.example/"],
+        &[],
+        "login Person { again: true } https://a.example/ HttpFirst OAuth",
+    );
+    check(&["status"], &[], "status None json false check false");
+    check(
+        &["status", "--json", "acme", "--check"],
+        &[],
+        "status Some(\"https://mcp.apexmcp.ai/mcp/acme/sse\") json true check true",
+    );
+    check(
+        &["logout", "acme"],
+        &[],
+        "logout Some(\"https://mcp.apexmcp.ai/mcp/acme/sse\") revoke true forget false",
+    );
+    check(
+        &["logout", "--all", "--no-revoke", "--forget-client"],
+        &[],
+        "logout None revoke false forget true",
+    );
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_told() {
+    check(
+        &["login"],
+        &[],
+        "error: no server is given, expected a URL or a slug
+         hint: usage: apexmcp-bridge login [OPTIONS] <SERVER> [PORT]",
+    );
+    check(
+        &["logout"],
+        &[],
+        "error: no server is given, and not `--all` either
+         hint: `apexmcp-bridge status` lists the sign-ins that there are",
+    );
+    check(&["status", "--check"], &[], "error: `--check` asks a server, and none is given");
+    check(
+        &["status", "--jsn"],
+        &[],
+        "error: `status` has no flag `--jsn`
+         hint: `apexmcp-bridge status --help` lists them",
+    );
+    check(
+        &["login", "acme", "-sk_Secret"],
+        &[],
+        "error: `login` has no flag `-…`
+         hint: `apexmcp-bridge login --help` lists them",
+    );
+    check(
+        &["--debug", "status"],
+        &[],
+        "error: `status` must be the first argument
+         hint: write `apexmcp-bridge status …`; for an organization of that name, `apexmcp-bridge run status`",
+    );
+}
+
+#[test]
+fn help_fits_80_columns() {
+    for verb in ["login", "logout", "status"] {
+        for flag in ["--help", "-h"] {
+            let Invocation::Print(text) = run(&[verb, flag], &[]) else { panic!() };
+            assert!(text.contains(&format!("Usage: apexmcp-bridge {verb}")), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        }
+    }
+}
