@@ -60,7 +60,7 @@ pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant, clock: Clock
     let mut oauth = OAuth::new(ClientId::new(grant.client.id.clone()))
         .set_token_uri(endpoint)
         .set_auth_type(auth_type(grant.client.auth_method.as_deref()));
-    if let Some(secret) = &grant.client.secret {
+    if let Some(secret) = grant.client.secret() {
         oauth = oauth.set_client_secret(ClientSecret::new(secret.expose().to_owned()));
     }
     let asserted = grant.client.key.is_some();

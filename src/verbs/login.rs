@@ -59,7 +59,8 @@ fn host(lines: Sender<Event>, control: UnboundedSender<Event>) -> Lines {
     lines.try_send(Event::Line(Bytes::from_static(INITIALIZE.as_bytes()))).ok();
     thread::spawn(move || {
         let is_answer = |line: &Bytes| {
-            serde_json::from_slice::<Value>(line).is_ok_and(|message| message["id"] == 0)
+            serde_json::from_slice::<Value>(line)
+                .is_ok_and(|message| message.get("id") == Some(&Value::from(0)))
         };
         // However it came out: the exit status tells.
         inbox.iter().find(is_answer);

@@ -27,7 +27,7 @@ fn while_a_person_is_expected_to_sign_in() {
         assert!(ended.stderr.contains("please sign in"), "{}", ended.stderr);
         let answer: Value = serde_json::from_str(&ended.stdout[0]).unwrap();
         assert_eq!(answer["error"]["code"], -31002);
-        assert!(answer["error"]["data"]["hint"].as_str().unwrap().contains("/authorize"));
+        assert!(answer["error"]["message"].as_str().unwrap().contains("/authorize"));
         // The listener is gone with the bridge.
         let port = ended.stderr.split("localhost%3A").nth(1).unwrap();
         let port: u16 = port.split('%').next().unwrap().parse().unwrap();

@@ -74,7 +74,7 @@ fn a_server_that_was_met_before_is_introduced_as_it_was() {
     assert_eq!(answer["result"]["serverInfo"]["name"], "apexmcp-mock-gateway", "{answer}");
     let waiting = second.request(1, "tools/list", json!({}));
     assert_eq!(waiting["error"]["code"], -31002, "{waiting}");
-    let hint = waiting["error"]["data"]["hint"].as_str().unwrap();
-    assert!(hint.contains("/authorize?"), "{hint}");
+    let message = waiting["error"]["message"].as_str().unwrap();
+    assert!(message.contains("/authorize?"), "{message}");
     check_end(&second.end(), 4);
 }

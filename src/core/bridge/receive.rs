@@ -108,7 +108,8 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
-        if answers(body, outgoing) {
+        // A 403 speaks of access, whatever words it finds for that.
+        if head.status != 403 && answers(body, outgoing) {
             self.deliver(body.clone(), now, out);
         }
         let failure = self.refusal(head, body);
@@ -340,9 +341,18 @@ fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
 fn reason(body: &[u8]) -> Option<String> {
     /// Longer bodies are pages, not reasons.
     const LONGEST: usize = 200;
+    if let Ok(Frame::Single(Message::Response { result: None, .. })) = read(body.trim_ascii()) {
+        return error_message(body).map(|text| text.chars().take(LONGEST).collect());
+    }
     let text = std::str::from_utf8(body).ok()?.trim();
     if text.is_empty() || text.starts_with('<') {
         return None;
     }
     Some(text.chars().take(LONGEST).collect())
+}
+
+/// What a JSON-RPC error says.
+fn error_message(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    value.get("error")?.get("message")?.as_str().map(str::to_owned)
 }

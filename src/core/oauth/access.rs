@@ -32,12 +32,6 @@ mod widen;
 /// After a failed sign-in, how long requests get the same failure before a new window may open: a
 /// host that retries in a loop must not open one window after the other.
 const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
-/// A token with less life than this is renewed before it is used: it could expire on the way.
-const EXPIRY_MARGIN_SECONDS: u64 = 10;
-
-/// Tokens with a shorter life are renewed when they are needed, and not in advance all day long.
-const SHORTEST_LIFE_SECONDS: u64 = 30;
-
 /// The credential of this process.
 #[derive(Debug)]
 pub struct Access {
@@ -359,28 +353,6 @@ impl Access {
         self.state = State::Idle;
         self.widening = None;
         self.plan(now);
-    }
-
-    /// Renews at about four fifths of the life time, spread so that several processes do not
-    /// start at the same moment.
-    fn plan(&mut self, now: Moment) {
-        (self.renewal, self.expiry) = (None, None);
-        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
-        let Some((tokens, expires_at)) = tokens.and_then(|t| Some((t, t.expires_at?))) else {
-            return;
-        };
-        let life = expires_at.saturating_sub(tokens.obtained_at);
-        let margin = EXPIRY_MARGIN_SECONDS.min(life / 10);
-        self.expiry = Some(Due::at(expires_at.saturating_sub(margin), life - margin, now));
-        if tokens.refresh.is_none() || life < SHORTEST_LIFE_SECONDS {
-            return;
-        }
-        let early = Duration::from_secs(life * 7 / 10);
-        let late = Duration::from_secs(life * 9 / 10);
-        let wait = self.jitter.between(early, late).as_secs();
-        // What is overdue is done when it is needed, or in a moment.
-        let at = tokens.obtained_at.saturating_add(wait).max(now.unix + 1);
-        self.renewal = Some(Due::at(at, wait.max(1), now));
     }
 
     fn refuse(&mut self, failure: SignInFailure, now: Moment) {

@@ -20,25 +20,36 @@ impl Challenge {
     /// The Bearer challenge among all challenges of an answer, if there is one.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(WWW_AUTHENTICATE).iter();
-        values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).find_map(Self::read)
+        let mut all = values.flat_map(|value| {
+            // A realm may be in another encoding; that must not cost the rest.
+            Self::read_all(&String::from_utf8_lossy(value.as_bytes()))
+        });
+        let first = all.next()?;
+        // Of several, the one that says where to go on.
+        let useful = |one: &Self| one.resource_metadata.is_some() || one.scope.is_some();
+        if useful(&first) { Some(first) } else { all.find(useful).or(Some(first)) }
     }
 
-    /// The Bearer challenge in one header value, if there is one.
-    pub fn read(value: &str) -> Option<Self> {
-        let mut challenge = None;
+    /// The Bearer challenges in one header value.
+    pub fn read_all(value: &str) -> Vec<Self> {
+        let mut challenges: Vec<Self> = Vec::new();
+        let mut in_bearer = false;
         let mut parts = Parts { rest: value };
         while let Some(part) = parts.next_part() {
-            match (part, &mut challenge) {
-                (Part::Scheme(scheme), None) if scheme.eq_ignore_ascii_case("bearer") => {
-                    challenge = Some(Self::default());
+            match (part, challenges.last_mut()) {
+                (Part::Scheme(scheme), _) => {
+                    in_bearer = scheme.eq_ignore_ascii_case("bearer");
+                    if in_bearer {
+                        challenges.push(Self::default());
+                    }
                 }
-                (Part::Scheme(_) | Part::Parameter(..), None) => {}
-                // The next challenge begins; the first Bearer one counts.
-                (Part::Scheme(_), Some(_)) => break,
-                (Part::Parameter(name, text), Some(challenge)) => challenge.set(name, text),
+                (Part::Parameter(name, text), Some(challenge)) if in_bearer => {
+                    challenge.set(name, text);
+                }
+                (Part::Parameter(..), _) => {}
             }
         }
-        challenge
+        challenges
     }
 
     fn set(&mut self, name: &str, value: String) {
@@ -126,7 +137,10 @@ mod tests {
     use super::*;
 
     fn check(value: &str, metadata: Option<&str>, scope: Option<&str>, error: Option<&str>) {
-        let challenge = Challenge::read(value).unwrap_or_else(|| panic!("no challenge in {value}"));
+        let challenge = Challenge::read_all(value)
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| panic!("no challenge in {value}"));
         assert_eq!(challenge.resource_metadata.as_deref(), metadata, "{value}");
         assert_eq!(challenge.scope.as_deref(), scope, "{value}");
         assert_eq!(challenge.error.as_deref(), error, "{value}");
@@ -169,7 +183,7 @@ mod tests {
             "=,\"",
             "Basic x=\"Bearer scope=s\"",
         ] {
-            assert_eq!(Challenge::read(value), None, "{value}");
+            assert_eq!(Challenge::read_all(value), [], "{value}");
         }
     }
 
@@ -179,12 +193,19 @@ mod tests {
         headers.append(WWW_AUTHENTICATE, "Basic realm=\"x\"".parse().unwrap());
         headers.append(WWW_AUTHENTICATE, "Bearer scope=\"s\"".parse().unwrap());
         assert_eq!(Challenge::from_headers(&headers).unwrap().scope.as_deref(), Some("s"));
+        // The one that helps, and whatever the realm is written in.
+        let mut headers = HeaderMap::new();
+        headers.append(WWW_AUTHENTICATE, "Bearer realm=\"x\", Bearer scope=\"t\"".parse().unwrap());
+        assert_eq!(Challenge::from_headers(&headers).unwrap().scope.as_deref(), Some("t"));
+        let latin = b"Bearer realm=\"M\xfcnchen\", scope=\"u\"";
+        headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_bytes(latin).unwrap());
+        assert_eq!(Challenge::from_headers(&headers).unwrap().scope.as_deref(), Some("u"));
     }
 
     proptest! {
         #[test]
         fn no_input_panics_or_hangs(value in ".{0,200}") {
-            let _ = Challenge::read(&value).is_some();
+            let _ = Challenge::read_all(&value).len();
         }
     }
 }

@@ -1,75 +1,16 @@
 //! Finding the authorization server: which documents to ask for, and what to believe of them
 //! (RFC 9728, RFC 8414, `OpenID` Connect Discovery 1.0).
 
-use serde::Deserialize;
 use url::Url;
 
 use super::failure::SignInFailure;
-
-/// Protected-resource metadata (RFC 9728 §2): the members that a client needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct ResourceMetadata {
-    /// The resource's identifier.
-    pub resource: Option<String>,
-    /// The issuers that give tokens for it.
-    #[serde(default)]
-    pub authorization_servers: Vec<String>,
-    /// The scopes that there are.
-    #[serde(default)]
-    pub scopes_supported: Option<Vec<String>>,
-}
-
-/// Authorization-server metadata (RFC 8414 §2): the members that a client needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct ServerMetadata {
-    /// Who issues the tokens.
-    pub issuer: String,
-    /// Where a person signs in.
-    pub authorization_endpoint: Option<String>,
-    /// Where tokens are issued.
-    pub token_endpoint: Option<String>,
-    /// Where a person on another device is sent from (RFC 8628 §4).
-    pub device_authorization_endpoint: Option<String>,
-    /// Where tokens are revoked (RFC 7009).
-    pub revocation_endpoint: Option<String>,
-    /// The scopes that there are.
-    pub scopes_supported: Option<Vec<String>>,
-    /// Whether a client's id may be the URL of a document about it.
-    #[serde(default)]
-    pub client_id_metadata_document_supported: bool,
-    /// Where clients register (RFC 7591).
-    pub registration_endpoint: Option<String>,
-    /// The PKCE methods (RFC 7636).
-    pub code_challenge_methods_supported: Option<Vec<String>>,
-    /// How clients may authenticate.
-    pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// Whether the redirect will carry `iss` (RFC 9207 §3).
-    #[serde(default)]
-    pub authorization_response_iss_parameter_supported: bool,
-}
-
-impl ServerMetadata {
-    /// The endpoints of a server from before there was metadata (MCP 2025-03-26: default endpoints).
-    pub fn without_document(issuer: &str) -> Self {
-        let base = issuer.trim_end_matches('/');
-        Self {
-            issuer: issuer.to_owned(),
-            authorization_endpoint: Some(format!("{base}/authorize")),
-            token_endpoint: Some(format!("{base}/token")),
-            registration_endpoint: Some(format!("{base}/register")),
-            code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
-            ..Self::default()
-        }
-    }
-}
+use super::metadata::{ResourceMetadata, ServerMetadata};
 
 /// Where the protected-resource metadata may be, in the order to ask (RFC 9728 §3.1, §5.1).
 pub fn resource_metadata_urls(server: &Url, advertised: Option<&str>) -> Vec<Url> {
     let mut urls = Vec::new();
-    if let Some(url) = advertised.and_then(|text| Url::parse(text).ok())
-        && url.origin() == server.origin()
-    {
-        urls.push(url);
+    if let Some(text) = advertised.filter(|text| is_at_home(text, server)) {
+        urls.extend(Url::parse(text));
     }
     let path = server.path().trim_end_matches('/');
     for path in [path, ""] {
@@ -84,6 +25,11 @@ pub fn resource_metadata_urls(server: &Url, advertised: Option<&str>) -> Vec<Url
         }
     }
     urls
+}
+
+/// Whether a URL is on the server's own origin.
+pub fn is_at_home(url: &str, server: &Url) -> bool {
+    Url::parse(url).is_ok_and(|url| url.origin() == server.origin())
 }
 
 /// Where the metadata of `issuer` may be, in the order to ask (RFC 8414 §3.1, §5; MCP 2025-11-25).
@@ -113,6 +59,8 @@ pub fn check_resource(metadata: &ResourceMetadata, server: &Url) -> Result<(), S
     let covers = |resource: &Url| {
         let base = resource.path().trim_end_matches('/');
         resource.origin() == server.origin()
+            && resource.fragment().is_none()
+            && resource.query().is_none_or(|query| server.query() == Some(query))
             && server
                 .path()
                 .strip_prefix(base)
@@ -255,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_resource_must_cover_the_endpoint() {
-        let server = url("https://mcp.example/mcp/acme/sse");
+        let server = url("https://mcp.example/mcp/acme/sse?x=1");
         let covered = |resource: &str| {
             let metadata = ResourceMetadata {
                 resource: Some(resource.to_owned()),
@@ -269,6 +217,7 @@ mod tests {
             "https://mcp.example/mcp/acme/",
             "https://mcp.example",
             "https://MCP.example/",
+            "https://mcp.example/mcp/acme/sse?x=1",
         ] {
             assert!(covered(resource), "{resource}");
         }
@@ -278,6 +227,8 @@ mod tests {
             "https://mcp.example:8443/mcp/acme/sse",
             "http://mcp.example/mcp/acme/sse",
             "https://evil.example/mcp/acme/sse",
+            "https://mcp.example/mcp/acme/sse?x=2",
+            "https://mcp.example/mcp/acme/sse#x",
             "not a url",
         ] {
             assert!(!covered(resource), "{resource}");

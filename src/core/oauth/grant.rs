@@ -101,7 +101,7 @@ pub fn client_authentication(
 ) -> (Option<HeaderValue>, Serializer<'static, String>) {
     let mut form = Serializer::new(String::new());
     let mut authorization = None;
-    match (&client.secret, client.auth_method.as_deref()) {
+    match (client.secret(), client.auth_method.as_deref()) {
         (Some(secret), Some("client_secret_post")) => {
             form.append_pair("client_id", &client.id);
             form.append_pair("client_secret", secret.expose());

@@ -25,9 +25,10 @@ use http::header::HeaderValue;
 use url::Url;
 
 use super::challenge::Challenge;
-use super::discovery::{self, ServerMetadata};
+use super::discovery;
 use super::failure::SignInFailure;
 use super::grant::{Grant, GrantAnswer};
+use super::metadata::ServerMetadata;
 use super::record::Record;
 use crate::config::{LoginOptions, Way};
 use crate::core::event::{HttpFailure, Notice, Page, RedirectCommand};
@@ -170,6 +171,12 @@ impl Login {
             return Self { start, state };
         }
         let advertised = start.challenge.as_ref().and_then(|c| c.resource_metadata.as_deref());
+        if let Some(url) = advertised.filter(|url| !discovery::is_at_home(url, &start.server)) {
+            // An answer of the gateway must not make us ask just any machine.
+            out.push(Step::Tell(Notice::Warning(format!(
+                "the gateway names metadata at `{url}`, which is another origin: it is not asked"
+            ))));
+        }
         let mut left = discovery::resource_metadata_urls(&start.server, advertised);
         left.reverse();
         if let Some(url) = left.pop() {
@@ -201,9 +208,7 @@ impl Login {
     /// Where the person is expected to sign in, and with which code, once that is known.
     pub fn invitation(&self) -> Option<&str> {
         match &self.state {
-            State::ExpectClaimed(expect) | State::ExpectRedirect(expect) => {
-                Some(expect.url.as_str())
-            }
+            State::ExpectRedirect(expect) => Some(expect.url.as_str()),
             State::ExpectDevice(expect) => Some(&expect.invitation),
             _ => None,
         }

@@ -6,6 +6,7 @@ pub mod discovery;
 pub mod failure;
 pub mod grant;
 pub mod login;
+pub mod metadata;
 pub mod record;
 pub mod refresh;
 pub mod registration;

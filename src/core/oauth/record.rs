@@ -75,6 +75,11 @@ pub struct Registration {
 }
 
 impl Registration {
+    /// The secret, where the client proves who it is by it.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.secret.as_ref().filter(|_| self.auth_method.as_deref() != Some("none"))
+    }
+
     /// A client without a secret.
     pub fn new(id: String, redirect_uri: &str) -> Self {
         Self {

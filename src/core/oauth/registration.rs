@@ -1,11 +1,10 @@
 //! Registering as a client (RFC 7591).
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::discovery::ServerMetadata;
 use super::failure::SignInFailure;
+use super::metadata::ServerMetadata;
 use super::record::Registration;
 use crate::config::LoginOptions;
 use crate::core::event::HttpFailure;
@@ -73,39 +72,58 @@ fn auth_method(metadata: &ServerMetadata) -> &str {
 
 /// Reads a registration answer (RFC 7591 §3.2).
 pub fn answer(status: u16, body: &[u8], redirect_uri: &str) -> Result<Registration, SignInFailure> {
-    #[derive(Deserialize)]
-    struct Answer {
-        client_id: Option<String>,
-        client_secret: Option<String>,
-        client_secret_expires_at: Option<u64>,
-        token_endpoint_auth_method: Option<String>,
-        error: Option<String>,
-        error_description: Option<String>,
+    let answer: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| answer.get(name).and_then(as_text).filter(|text| !text.is_empty());
+    if let Some(error) = text("error") {
+        let description = text("error_description");
+        return Err(SignInFailure::Refused { step: "the client registration", error, description });
     }
-    let answer = serde_json::from_slice::<Answer>(body).ok();
-    match answer {
-        Some(Answer { client_id: Some(id), error: None, .. }) if id.is_empty() => {
-            Err(malformed(status))
-        }
-        Some(answer) if (200..300).contains(&status) && answer.error.is_none() => {
-            let id = answer.client_id.ok_or_else(|| malformed(status))?;
-            Ok(Registration {
-                id,
-                secret: answer.client_secret.map(Secret::new),
-                auth_method: answer.token_endpoint_auth_method,
-                redirect_uri: redirect_uri.to_owned(),
-                secret_expires_at: answer.client_secret_expires_at.filter(|at| *at != 0),
-                key: None,
-            })
-        }
-        Some(Answer { error: Some(error), error_description: description, .. }) => {
-            Err(SignInFailure::Refused { step: "the client registration", error, description })
-        }
-        _ if status == 429 || 500 <= status => Err(SignInFailure::Transient {
+    if status == 429 || 500 <= status {
+        return Err(SignInFailure::Transient {
             step: "the client registration",
             cause: format!("HTTP {status}"),
-        }),
-        _ => Err(malformed(status)),
+        });
+    }
+    let id = text("client_id").filter(|_| (200..300).contains(&status));
+    let id = id.ok_or_else(|| malformed(status))?;
+    let expires_at = answer.get("client_secret_expires_at").and_then(as_number);
+    Ok(Registration {
+        secret: text("client_secret").map(Secret::new),
+        auth_method: text("token_endpoint_auth_method"),
+        secret_expires_at: expires_at.filter(|at| *at != 0),
+        ..Registration::new(id, &registered_uri(&answer, redirect_uri))
+    })
+}
+
+/// The server may know loopback by its other name; then that one is what it will redirect to
+/// (RFC 7591 §3.2.1: what it answers is what counts).
+fn registered_uri(answer: &Map<String, Value>, asked: &str) -> String {
+    let uris = answer.get("redirect_uris").and_then(Value::as_array).into_iter().flatten();
+    let mut uris = uris.filter_map(Value::as_str);
+    let same = |uri: &&str| {
+        let host = |uri: &str| uri.replacen("//127.0.0.1:", "//localhost:", 1);
+        host(uri) == host(asked)
+    };
+    uris.clone().find(|uri| *uri == asked).or_else(|| uris.find(same)).unwrap_or(asked).to_owned()
+}
+
+/// Some servers count what they should name.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn as_number(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+        Value::Number(number) => {
+            number.as_f64().filter(|at| (0.0..1e15).contains(at)).map(|at| at as u64)
+        }
+        _ => None,
     }
 }
 
@@ -149,6 +167,15 @@ mod tests {
             Err(SignInFailure::ServerMisbehaved { .. })
         ));
         assert!(matches!(read(404, ""), Err(SignInFailure::ServerMisbehaved { .. })));
+        // What the standard does not allow, and servers do.
+        let odd = read(201, r#"{"client_id":42,"client_secret":null,"client_secret_expires_at":"9.0e3","redirect_uris":["http://localhost:1/cb"]}"#).unwrap();
+        assert_eq!((odd.id.as_str(), odd.secret_expires_at), ("42", None));
+        assert_eq!(odd.redirect_uri, "http://localhost:1/cb", "loopback by its other name");
+        let odd = read(200, r#"{"client_id":"c","client_secret_expires_at":9000.0,"redirect_uris":["https://other/"]}"#).unwrap();
+        assert_eq!(
+            (odd.secret_expires_at, odd.redirect_uri.as_str()),
+            (Some(9000), "http://127.0.0.1:1/cb")
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, ErrorKind, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -121,10 +121,10 @@ impl Shared {
 }
 
 /// Listens on a port, once it is free.
-fn listen(port: u16, patience: Duration) -> std::io::Result<TcpListener> {
+fn listen(address: SocketAddr, patience: Duration) -> std::io::Result<TcpListener> {
     let mut waited = Duration::ZERO;
     loop {
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        match TcpListener::bind(address) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && waited < patience => {
                 thread::sleep(RETRY);
                 waited += RETRY;
@@ -136,10 +136,14 @@ fn listen(port: u16, patience: Duration) -> std::io::Result<TcpListener> {
 
 fn bind(shared: &Arc<Shared>, ports: &[u16], path: &str, host: &str) {
     let mut failure = "no port was named".to_owned();
+    let address = match host {
+        "[::1]" => IpAddr::from(Ipv6Addr::LOCALHOST),
+        _ => IpAddr::from(Ipv4Addr::LOCALHOST),
+    };
     for (index, port) in ports.iter().enumerate() {
         // Nothing but the last one will do, and its last user may be on its way out.
         let patience = if index + 1 == ports.len() { PATIENCE } else { Duration::ZERO };
-        let listener = match listen(*port, patience) {
+        let listener = match listen((address, *port).into(), patience) {
             Ok(listener) => listener,
             Err(error) => {
                 failure = format!("port {port}: {error}");

@@ -246,3 +246,16 @@ fn after_a_failed_sign_in_requests_fail_at_once_for_a_minute() {
     world.pass(Duration::from_secs(61)).line(INITIALIZE).check(&["#3 POST /mcp initialize"]);
     let _ = &world.config;
 }
+
+#[test]
+fn a_403_speaks_of_access_in_whatever_words() {
+    let mut world = World::signed_in(3600);
+    let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"not for you"}}"#;
+    world.line(LIST).seen();
+    world.answer(4, 403, body);
+    let failure = world.effects.iter().find_map(|effect| match effect {
+        Effect::Fail(_, failure) => Some(failure.to_string()),
+        _ => None,
+    });
+    assert_eq!(failure.unwrap(), "the gateway does not allow this with HTTP 403: not for you");
+}

@@ -1,5 +1,7 @@
 //! The renewal of tokens, as one of the things that an [`Access`] does.
 
+use std::time::Duration;
+
 use super::{Access, Due, State, Why};
 use crate::core::event::{Effect, Notice, StoreCommand};
 use crate::core::oauth::access::Standing;
@@ -7,7 +9,35 @@ use crate::core::oauth::refresh::{self, Outcome, Refresh, Terms};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
+/// A token with less life than this is renewed before it is used: it could expire on the way.
+const EXPIRY_MARGIN_SECONDS: u64 = 10;
+
+/// Tokens with a shorter life are renewed when they are needed, and not in advance all day long.
+const SHORTEST_LIFE_SECONDS: u64 = 30;
+
 impl Access {
+    /// Renews at about four fifths of the life time, spread so that several processes do not
+    /// start at the same moment.
+    pub(super) fn plan(&mut self, now: Moment) {
+        (self.renewal, self.expiry) = (None, None);
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let Some((tokens, expires_at)) = tokens.and_then(|t| Some((t, t.expires_at?))) else {
+            return;
+        };
+        let life = expires_at.saturating_sub(tokens.obtained_at);
+        let margin = EXPIRY_MARGIN_SECONDS.min(life / 10);
+        self.expiry = Some(Due::at(expires_at.saturating_sub(margin), life - margin, now));
+        if tokens.refresh.is_none() || life < SHORTEST_LIFE_SECONDS {
+            return;
+        }
+        let early = Duration::from_secs(life * 7 / 10);
+        let late = Duration::from_secs(life * 9 / 10);
+        let wait = self.jitter.between(early, late).as_secs();
+        // What is overdue is done when it is needed, or in a moment.
+        let at = tokens.obtained_at.saturating_add(wait).max(now.unix + 1);
+        self.renewal = Some(Due::at(at, wait.max(1), now));
+    }
+
     pub(super) fn refresh(&mut self, why: Why, _now: Moment, out: &mut Outbox<'_>) {
         let Some(record) = self.current.clone() else { return };
         let mut steps = Vec::new();

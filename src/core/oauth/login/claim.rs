@@ -6,7 +6,7 @@ use url::Url;
 
 use super::redirect::ExpectRedirect;
 use super::{Resource, Server};
-use crate::core::oauth::discovery::ServerMetadata;
+use crate::core::oauth::metadata::ServerMetadata;
 use crate::core::oauth::record::Registration;
 use crate::core::time::Moment;
 use crate::secret::Secret;

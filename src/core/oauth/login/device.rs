@@ -12,11 +12,12 @@ use super::tokens::{self, ExpectTokens};
 use super::{Claim, Resource, Server, Start, State, Step, transient, without_client};
 use crate::config::Way;
 use crate::core::event::{HttpFailure, Notice};
-use crate::core::oauth::discovery::{self, ServerMetadata};
+use crate::core::oauth::discovery;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::grant::{
     Grant, GrantAnswer, GrantFailure, GrantKind, client_authentication,
 };
+use crate::core::oauth::metadata::ServerMetadata;
 use crate::core::oauth::record::Registration;
 use crate::core::time::Moment;
 use crate::secret::Secret;

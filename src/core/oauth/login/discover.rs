@@ -1,14 +1,14 @@
 //! From the challenge to the authorization server's endpoints.
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{Resource, Server, Start, State, Step, bind, client, device, machine, transient};
 use crate::config::{ResourceParameter, Way};
 use crate::core::event::{Delivery, HttpFailure, Notice};
-use crate::core::oauth::discovery::{self, ResourceMetadata, ServerMetadata};
+use crate::core::oauth::discovery;
 use crate::core::oauth::failure::SignInFailure;
+use crate::core::oauth::metadata::{ResourceMetadata, ServerMetadata};
 use crate::core::time::Moment;
 
 /// The scope of `OpenID` for a refresh token (`OpenID` Connect Core §11).
@@ -30,13 +30,14 @@ pub(super) struct ExpectServerMetadata {
 ///
 /// A 5xx or a network failure is neither: to slide on to the next place would let an outage
 /// choose the authorization server.
-fn document<T: DeserializeOwned>(
+fn document<T>(
     step: &'static str,
     answer: Result<(u16, Bytes), HttpFailure>,
+    read: fn(&[u8]) -> Option<T>,
 ) -> Result<Option<T>, SignInFailure> {
     let (status, body) = answer.map_err(|failure| transient(step, &failure))?;
     match status {
-        200..=299 => Ok(serde_json::from_slice(&body).ok()),
+        200..=299 => Ok(read(&body)),
         429 | 500.. => Err(SignInFailure::Transient { step, cause: format!("HTTP {status}") }),
         _ => Ok(None),
     }
@@ -48,9 +49,8 @@ pub(super) fn resource_metadata(
     answer: Result<(u16, Bytes), HttpFailure>,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
-    let metadata: Option<ResourceMetadata> = document("the protected-resource metadata", answer)?;
-    let metadata = metadata
-        .filter(|found| found.resource.is_some() || !found.authorization_servers.is_empty());
+    let step = "the protected-resource metadata";
+    let metadata = document(step, answer, ResourceMetadata::read)?;
     let documented = metadata.is_some();
     let metadata = match metadata {
         Some(metadata) => {
@@ -62,16 +62,13 @@ pub(super) fn resource_metadata(
                 out.push(Step::Fetch(url));
                 return Ok(State::ExpectResourceMetadata { left });
             }
-            // MCP 2025-06-18 wants the parameter whether or not anybody asks for it.
-            None => ResourceMetadata {
-                resource: Some(start.server_text.clone()),
-                ..ResourceMetadata::default()
-            },
+            None => ResourceMetadata::default(),
         },
     };
     let resource = Resource {
         id: match &start.options.resource {
-            ResourceParameter::Announced => metadata.resource,
+            // MCP 2025-06-18 wants the parameter whether or not anybody asks for it.
+            ResourceParameter::Announced => metadata.resource.or_else(|| Some(own(start))),
             ResourceParameter::Fixed(resource) => Some(resource.clone()),
             ResourceParameter::Omitted => None,
         },
@@ -88,6 +85,11 @@ pub(super) fn resource_metadata(
     }
     issuers.reverse();
     ask_issuer(start, resource, issuers, None, out)
+}
+
+/// The identifier of the endpoint itself, as it was typed; a fragment is none of it (RFC 8707 §2).
+fn own(start: &Start) -> String {
+    start.server_text.split('#').next().unwrap_or_default().to_owned()
 }
 
 /// What to ask for, in the order of MCP 2025-11-25: what the user has fixed, what is missing, what
@@ -137,7 +139,8 @@ pub(super) fn server_metadata(
 ) -> Result<State, SignInFailure> {
     // Nobody is there at all: one of several servers may be switched off for good.
     let absent = matches!(&answer, Err(HttpFailure { delivery: Delivery::NotDelivered, .. }));
-    let metadata = match document("the authorization-server metadata", answer) {
+    let metadata = match document("the authorization-server metadata", answer, ServerMetadata::read)
+    {
         Ok(metadata) => metadata,
         Err(failure) if absent && !expect.others.is_empty() => {
             return next_issuer(start, expect, failure, out);

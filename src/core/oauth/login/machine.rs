@@ -7,8 +7,8 @@ use url::Url;
 use super::tokens::ExpectTokens;
 use super::{Resource, Server, Start, State, Step, client};
 use crate::config::ResourceParameter;
-use crate::core::oauth::discovery::ServerMetadata;
 use crate::core::oauth::grant::{Grant, GrantKind};
+use crate::core::oauth::metadata::ServerMetadata;
 use crate::core::oauth::record::Registration;
 
 /// The server behind a token endpoint that the user has named: no document is asked for.

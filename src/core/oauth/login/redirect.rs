@@ -108,8 +108,7 @@ pub(super) fn open(
     let deadline = now.after(Duration::from_secs(start.options.timeout_seconds));
     let entropy = Some(entropy);
     let expect = ExpectRedirect { server, client, state, verifier, url, deadline, entropy };
-    out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
-    // Before the window opens: whoever comes after us must know of it.
+    // Before anybody learns the address: whoever comes after us must know of it.
     let open = OpenSignIn::new(&expect, opens_window(start), now);
     out.push(Step::Claim(Some(Claim::Open(Box::new(open)))));
     Ok(State::ExpectClaimed(Box::new(expect)))
@@ -122,6 +121,7 @@ fn opens_window(start: &Start) -> bool {
 /// The others know: even if this process is killed now, somebody will be there when the person
 /// comes back.
 pub(super) fn claimed(start: &Start, expect: &ExpectRedirect, out: &mut Vec<Step>) {
+    out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
     if opens_window(start) {
         out.push(Step::Redirect(RedirectCommand::Open(Box::new(expect.url.clone()))));
     }

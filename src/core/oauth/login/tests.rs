@@ -138,8 +138,8 @@ const UP_TO_BROWSER: [&str; 7] = [
     "fetch https://mcp.example/.well-known/oauth-authorization-server",
     "bind [4177, 0]",
     "register https://mcp.example/register [\"http://127.0.0.1:4177/oauth/callback\"] \"mcp:call\"",
-    "tell the address",
     "claim",
+    "tell the address",
     "open /authorize",
 ];
 

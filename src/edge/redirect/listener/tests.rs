@@ -10,6 +10,10 @@ struct Helper {
 
 impl Helper {
     fn start() -> Self {
+        Self::start_at("127.0.0.1")
+    }
+
+    fn start_at(host: &str) -> Self {
         let (input, commands) = std::io::pipe().unwrap();
         let (news, output) = std::io::pipe().unwrap();
         thread::spawn(move || serve(BufReader::new(input), output));
@@ -21,7 +25,7 @@ impl Helper {
         helper.command(&Command::Bind {
             ports: vec![0],
             path: "/oauth/callback".to_owned(),
-            host: "127.0.0.1".to_owned(),
+            host: host.to_owned(),
         });
         let News::Bound(port) = helper.news() else { panic!() };
         helper.port = port;
@@ -139,4 +143,31 @@ fn a_bad_address_is_not_opened() {
     let url = Secret::new("file:///etc/passwd".to_owned());
     helper.command(&Command::Open { url, browser: None });
     assert!(matches!(helper.news(), News::OpenFailed(_)));
+}
+
+#[test]
+fn a_browser_is_sent_on() {
+    let mut helper = Helper::start();
+    let stream = helper.send("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\n\r\n");
+    let News::Redirected { id, .. } = helper.news() else { panic!() };
+    let hint = Some("https://own.example/done".to_owned());
+    helper.command(&Command::Answer { id, page: Page::Onward, hint });
+    let text = answer(stream);
+    assert!(text.starts_with("HTTP/1.1 303 "), "{text}");
+    assert!(text.contains("\r\nLocation: https://own.example/done\r\n"), "{text}");
+}
+
+#[test]
+fn the_other_loopback_is_listened_on_where_it_is_named() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        let text = b"skipped: this machine has no IPv6\n";
+        Write::write_all(&mut std::io::stderr(), text).unwrap();
+        return;
+    }
+    let helper = Helper::start_at("[::1]");
+    let mut stream = TcpStream::connect((Ipv6Addr::LOCALHOST, helper.port)).unwrap();
+    let request =
+        format!("GET /oauth/callback?x=1 HTTP/1.1\r\nHost: [::1]:{}\r\n\r\n", helper.port);
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(matches!(helper.news(), News::Redirected { .. }));
 }

@@ -54,7 +54,7 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
         inputs.push(answer);
         let (steps, _) = run(known(), inputs);
         let seen: Vec<_> = steps.iter().map(render).collect();
-        assert_eq!(&seen[4..], ["tell the address", "claim", "open /authorize"]);
+        assert_eq!(&seen[4..], ["claim", "tell the address", "open /authorize"]);
     }
     for answer in [
         document(400, r#"{"error":"invalid_client"}"#),
@@ -66,7 +66,7 @@ fn a_known_client_is_used_again_while_its_port_is_free() {
         let (steps, _) = run(known(), inputs);
         let seen: Vec<_> = steps.iter().map(render).collect();
         assert!(seen[4].starts_with("register "), "{seen:?}");
-        assert_eq!(&seen[5..], ["tell the address", "claim", "open /authorize"]);
+        assert_eq!(&seen[5..], ["claim", "tell the address", "open /authorize"]);
     }
     let (steps, _) = run(known(), inputs(50_000));
     assert!(matches!(steps.last(), Some(Step::Register(..))), "another port is registered anew");

@@ -51,8 +51,8 @@ fn a_client_that_is_configured_is_not_registered_and_has_one_port() {
         all,
         [
             "bind [4177]",
-            "tell the address",
             "claim",
+            "tell the address",
             "open /authorize",
             "claim is over",
             "grant abc https://mcp.example/token",
@@ -117,7 +117,7 @@ fn without_a_display_a_code_is_offered_where_there_are_codes() {
     let inputs =
         vec![document(200, RESOURCE), document(200, METADATA), bound(), document(201, CLIENT)];
     let seen = seen(headless(), inputs);
-    assert_eq!(&seen[2..], ["tell the address", "claim"], "and no browser is opened");
+    assert_eq!(&seen[2..], ["claim", "tell the address"], "and no browser is opened");
 }
 
 #[test]
