@@ -33,6 +33,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Which store holds the key of the token file.
     pub token_store: TokenStore,
+    /// Whether there is a display on which a keychain can ask a person.
+    pub desktop: bool,
 }
 
 impl fmt::Debug for Config {

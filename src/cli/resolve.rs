@@ -8,7 +8,7 @@ use super::environment::{Environment, setting};
 use super::flags::Flags;
 use super::headers;
 use super::typed::Typed;
-use super::{Misuse, server, sign_in, state_dir};
+use super::{Misuse, desktop, server, sign_in, state_dir};
 use crate::config::{Caller, Config, TokenStore, TransportChoice, Verbosity, Way};
 
 /// Validates the command line; the warnings are for stderr.
@@ -31,6 +31,7 @@ pub(super) fn resolve(
         transport: transport(&flags, &server, &mut warnings),
         access: headers::access(&headers),
         caller: Caller::Host,
+        desktop: !desktop::look(environment).headless,
         store_key: sign_in::store_key(&server_text, &login, &templates),
         verbosity: verbosity(&flags),
         state_dir,

@@ -30,7 +30,7 @@ impl Keeper {
     pub fn new(config: &Config, events: UnboundedSender<Event>) -> Self {
         let (commands, inbox) = mpsc::channel();
         let (ended, done) = mpsc::channel();
-        let keychain = Box::new(SystemKeychain::default());
+        let keychain = Box::new(SystemKeychain::new(config.desktop));
         let store =
             Store::new(config.state_dir.clone(), config.token_store, &config.store_key, keychain);
         let work = move || {

@@ -56,7 +56,7 @@ impl Where {
 
     /// The store.
     pub(crate) fn open(&self) -> Store {
-        let keychain = Box::new(SystemKeychain::default());
+        let keychain = Box::new(SystemKeychain::new(true));
         Store::named(self.dir.clone(), self.choice, self.name.clone(), keychain)
     }
 }

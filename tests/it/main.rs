@@ -13,6 +13,8 @@
 mod conversation;
 mod endings;
 mod faults;
+#[cfg(target_os = "linux")]
+mod keyring;
 mod mock;
 mod secrets;
 mod support;

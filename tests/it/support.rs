@@ -148,10 +148,14 @@ impl Bridge {
     }
 
     pub fn start_with(home: &Home, person: Person, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = home
-            .command(person)
-            .args(args)
-            .envs(env.iter().copied())
+        let mut command = home.command(person);
+        command.args(args).envs(env.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts the program that the command is, or ends in.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

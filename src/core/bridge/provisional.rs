@@ -113,7 +113,12 @@ impl Bridge {
                 SignInFailure::Unfinished { url }
             } else {
                 let cause = format!("no answer within {} s", REQUEST_WAIT.as_secs());
-                SignInFailure::Transient { step: "the renewal of the access token", cause }
+                let step = if self.access.is_reading() {
+                    "reading the stored sign-in"
+                } else {
+                    "the renewal of the access token"
+                };
+                SignInFailure::Transient { step, cause }
             };
             self.drop_outgoing(&outgoing, &Failure::SignIn(failure), out);
         }

@@ -68,6 +68,7 @@ impl World {
             verbosity: Verbosity::Normal,
             state_dir: None,
             token_store: TokenStore::Memory,
+            desktop: false,
         };
         let now = Moment { uptime: Duration::ZERO, unix: 1_000_000 };
         Self { bridge: Bridge::new(&config, 42), now, effects: Vec::new(), alone: true, config }

@@ -165,6 +165,11 @@ impl Access {
             || matches!(self.state, State::Reading | State::Refreshing(_, Why::Needed(_)))
     }
 
+    /// Whether the store has not answered yet.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.state, State::Reading)
+    }
+
     /// Where a person is expected to sign in.
     pub fn sign_in_url(&self) -> Option<String> {
         match &self.state {

@@ -15,6 +15,9 @@ use crate::edge::clock::random;
 
 /// How long a keychain may take: long enough for a busy one, short enough for a host that waits.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
+/// How long it may take where it can ask a person to unlock it, and nothing else opens what is
+/// sealed: a password is faster than a new sign-in.
+const PERSON: Duration = Duration::from_secs(30);
 /// How the key is named in the keychain.
 const SERVICE: &str = "apexmcp-bridge";
 const USER: &str = "vault-key";
@@ -29,8 +32,8 @@ pub enum KeychainError {
     #[error("{0}")]
     Unusable(String),
     /// No answer in time.
-    #[error("it did not answer within {} s", LIMIT.as_secs())]
-    TimedOut,
+    #[error("it did not answer within {0} s")]
+    TimedOut(u64),
     /// It works, and holds no key.
     #[error("it holds no key")]
     NoKey,
@@ -38,26 +41,38 @@ pub enum KeychainError {
 
 /// Something that keeps one key.
 pub trait Keychain {
-    /// The key; made if there is none and `create` says so.
+    /// The key for something that is to be sealed; made if there is none and `create` says so.
     fn key(&mut self, create: bool) -> Result<Key, KeychainError>;
+
+    /// The key for something that was sealed with it.
+    fn key_again(&mut self) -> Result<Key, KeychainError> {
+        self.key(false)
+    }
 }
 
 /// The keychain of the operating system. The key is asked for once a process.
 #[derive(Debug, Default)]
 pub struct SystemKeychain {
+    /// Whether there is a display to ask a person on.
+    desktop: bool,
     known: Option<Box<Key>>,
     failed: Option<KeychainError>,
 }
 
-impl Keychain for SystemKeychain {
-    fn key(&mut self, create: bool) -> Result<Key, KeychainError> {
+impl SystemKeychain {
+    /// With or without a display to ask a person on.
+    pub fn new(desktop: bool) -> Self {
+        Self { desktop, ..Self::default() }
+    }
+
+    fn ask(&mut self, create: bool, limit: Duration) -> Result<Key, KeychainError> {
         if let Some(key) = &self.known {
             return Ok(**key);
         }
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        match with_limit(LIMIT, move || system_key(create)) {
+        match with_limit(limit, move || system_key(create)) {
             Ok(key) => {
                 self.known = Some(Box::new(key));
                 Ok(key)
@@ -69,6 +84,16 @@ impl Keychain for SystemKeychain {
                 Err(error)
             }
         }
+    }
+}
+
+impl Keychain for SystemKeychain {
+    fn key(&mut self, create: bool) -> Result<Key, KeychainError> {
+        self.ask(create, LIMIT)
+    }
+
+    fn key_again(&mut self) -> Result<Key, KeychainError> {
+        self.ask(false, if self.desktop { PERSON } else { LIMIT })
     }
 }
 
@@ -84,7 +109,7 @@ fn with_limit(
     if let Err(error) = started {
         return Err(KeychainError::Unusable(error.to_string()));
     }
-    inbox.recv_timeout(limit).unwrap_or(Err(KeychainError::TimedOut))
+    inbox.recv_timeout(limit).unwrap_or(Err(KeychainError::TimedOut(limit.as_secs())))
 }
 
 fn system_key(create: bool) -> Result<Key, KeychainError> {
@@ -143,7 +168,7 @@ mod tests {
             forever.recv().ok();
             Err(KeychainError::NoKey)
         };
-        assert_eq!(with_limit(Duration::from_millis(20), hang), Err(KeychainError::TimedOut));
+        assert_eq!(with_limit(Duration::from_millis(20), hang), Err(KeychainError::TimedOut(0)));
         drop(hold);
     }
 

@@ -78,7 +78,7 @@ pub(super) fn open(
     let (Some(nonce), Some(mut text)) = (nonce, decode(envelope.sealed)) else {
         return Err(OpenError::Damaged);
     };
-    let key = keychain.key(false).map_err(OpenError::Keychain)?;
+    let key = keychain.key_again().map_err(OpenError::Keychain)?;
     let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| OpenError::Damaged)?;
     let text = LessSafeKey::new(key)
         .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(name.as_bytes()), &mut text)
