@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::faults::Order;
 use super::gateway::Gateway;
-use super::plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};
+use super::plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
 
 /// A mock of the ApexMCP gateway, to test MCP clients against.
 ///
@@ -56,9 +57,53 @@ struct Arguments {
     /// Imitate a release that knows only API keys and client credentials
     #[arg(long)]
     old_release: bool,
+    /// A client that needs no registration: JSON with `client_id`, and where needed `client_name`,
+    /// `redirect_uris`, `client_secret`, `token_endpoint_auth_method`, `jwks`, and `org` for the
+    /// client credentials grant; may be repeated
+    #[arg(long = "client", value_parser = StaticClient::from_json, value_name = "JSON")]
+    clients: Vec<StaticClient>,
+    /// What clients that register themselves become; `closed` lets nobody register
+    #[arg(long, value_enum, default_value_t = Registration::Public, value_name = "KIND")]
+    registration: Registration,
+    /// Accept the URL of a metadata document as client id (CIMD)
+    #[arg(long)]
+    client_documents: bool,
+    /// Where metadata of the authorization server is found
+    #[arg(long, value_enum, default_value_t = Discovery::OAuth, value_name = "KIND")]
+    discovery: Discovery,
+    /// Do not say in the metadata that PKCE is done with S256
+    #[arg(long)]
+    pkce_unannounced: bool,
+    /// Path of the issuer, such as `/tenant`
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "PATH")]
+    issuer_path: String,
+    /// Offer no resource metadata, as servers of MCP 2025-03-26
+    #[arg(long)]
+    no_resource_metadata: bool,
+    /// Issuer that the resource metadata names before this one; may be repeated
+    #[arg(long = "other-authorization-server", value_name = "URL")]
+    other_authorization_servers: Vec<String>,
+    /// Offer the device authorization grant (RFC 8628)
+    #[arg(long)]
+    device_code: bool,
+    /// Pause that a device has to make between two polls
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    device_interval: u64,
+    /// Lifetime of device codes
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    device_code_lifetime: u64,
+    /// What opens MCP endpoints
+    #[arg(long, value_enum, default_value_t = Bearer::AccessToken, value_name = "TOKEN")]
+    bearer: Bearer,
+    /// Scope that a 401 asks for; empty: it names none
+    #[arg(long, default_value = "mcp:call", value_name = "SCOPE")]
+    challenge_scope: String,
+    /// What a 403 for want of scope asks for
+    #[arg(long, value_enum, default_value_t = StepUp::Needed, value_name = "SCOPES")]
+    step_up: StepUp,
     /// How Streamable HTTP answers
-    #[arg(long, value_enum, default_value_t = HttpAnswers::Json, value_name = "FORM")]
-    http_answers: HttpAnswers,
+    #[arg(long, value_enum, default_value_t = Answers::Json, value_name = "FORM")]
+    http_answers: Answers,
     /// Secret that signs hand-offs between gateway and pages, 32 or more characters
     #[arg(
         long,
@@ -75,12 +120,6 @@ struct Arguments {
     /// End when stdin is closed
     #[arg(long)]
     until_stdin_closes: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HttpAnswers {
-    Json,
-    Sse,
 }
 
 /// Runs the mock gateway as a program.
@@ -141,10 +180,22 @@ fn plan(arguments: Arguments) -> Plan {
         public_web_url: arguments.public_web_url,
         access_token_lifetime: Duration::from_secs(arguments.access_token_lifetime),
         refresh_token_lifetime: Duration::from_secs(arguments.refresh_token_lifetime),
-        answers: match arguments.http_answers {
-            HttpAnswers::Json => Answers::Json,
-            HttpAnswers::Sse => Answers::Sse,
-        },
+        clients: arguments.clients,
+        registration: arguments.registration,
+        client_documents: arguments.client_documents,
+        discovery: arguments.discovery,
+        pkce_announced: !arguments.pkce_unannounced,
+        issuer_path: arguments.issuer_path,
+        resource_metadata: !arguments.no_resource_metadata,
+        other_authorization_servers: arguments.other_authorization_servers,
+        device: arguments.device_code.then_some(Device {
+            interval: Duration::from_secs(arguments.device_interval),
+            lifetime: Duration::from_secs(arguments.device_code_lifetime),
+        }),
+        bearer: arguments.bearer,
+        challenge_scope: Some(arguments.challenge_scope).filter(|it| !it.is_empty()),
+        step_up: arguments.step_up,
+        answers: arguments.http_answers,
         old_release: arguments.old_release,
         handoff_secret: arguments.handoff_secret,
         ..Plan::default()
@@ -158,6 +209,7 @@ fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
     json!({
         "ready": true,
         "gateway": gateway.base_url(),
+        "issuer": gateway.issuer(),
         "web": gateway.web_url(),
         "sse": by_org(&|org| gateway.sse_url(org)),
         "http": by_org(&|org| gateway.http_url(org)),

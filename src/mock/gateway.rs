@@ -66,9 +66,14 @@ impl Gateway {
         self.mock.http_url(org)
     }
 
-    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    /// The origin of the gateway, which is also the issuer unless the plan gives that a path. No slash at the end.
     pub fn base_url(&self) -> &str {
         &self.mock.base_url
+    }
+
+    /// The issuer of tokens: the origin, and the path of the plan.
+    pub fn issuer(&self) -> &str {
+        &self.mock.issuer
     }
 
     /// The origin of the sign-in and consent pages. No slash at the end.
@@ -116,9 +121,9 @@ impl Gateway {
         lock(&self.mock.grants).revoke_all();
     }
 
-    /// Forgets all registered clients, and what was granted to them: `invalid_client`.
+    /// Forgets all clients that registered themselves, and what was granted to them: `invalid_client`.
     pub fn forget_clients(&self) {
-        lock(&self.mock.clients).clear();
+        self.mock.forget_clients();
         lock(&self.mock.grants).revoke_all();
     }
 
@@ -210,6 +215,12 @@ fn check(plan: &Plan) -> io::Result<()> {
     };
     if let Some(org) = plan.organisations.iter().find(|org| !is_slug(org)) {
         return invalid(format!("`{org}` is not the slug of an organisation"));
+    }
+    let path = &plan.issuer_path;
+    if !path.is_empty()
+        && (!path.starts_with('/') || path.ends_with('/') || path.contains(['{', '*', '?', '#']))
+    {
+        return invalid(format!("`{path}` is not the path of an issuer such as `/tenant`"));
     }
     let is_origin = |it: &&String| {
         Url::parse(it).is_ok_and(|url| {

@@ -32,6 +32,8 @@ pub struct LoggedRequest {
     pub status: Option<u16>,
     /// What kind of credential it carried.
     pub credential: Credential,
+    /// Of a request that names a client: its id.
+    pub client_id: Option<String>,
     /// Of a token request: its `grant_type`.
     pub grant_type: Option<String>,
     /// Of a token request: the [`fingerprint`] of its refresh token.
@@ -77,6 +79,8 @@ pub enum Credential {
     ApiKey,
     /// `Authorization: Bearer`.
     Bearer,
+    /// `client_assertion`: a token that the client has signed.
+    ClientAssertion,
     /// `Authorization: Basic`, or a `client_secret` in the form.
     ClientSecret,
     /// None of these.
@@ -119,6 +123,7 @@ impl Log {
             headers: headers(&parts.headers),
             status: None,
             credential: credential(&parts.headers),
+            client_id: None,
             grant_type: None,
             refresh_token: None,
             messages: Vec::new(),

@@ -9,10 +9,12 @@
 
 mod cli;
 mod clock;
+mod credentials;
 mod fault;
 mod faults;
 mod gateway;
 mod guard;
+mod jwk;
 mod keys;
 mod log;
 mod mcp;
@@ -26,7 +28,9 @@ mod wire;
 mod tests;
 
 pub use cli::main;
+pub use credentials::{ApiKey, Authentication, HandoffSecret, MachineClient, StaticClient};
 pub use fault::Fault;
 pub use gateway::Gateway;
+pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
-pub use plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};
+pub use plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};

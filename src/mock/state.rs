@@ -9,7 +9,7 @@ use super::fault::Faults;
 use super::keys::Keys;
 use super::log::Log;
 use super::mcp::{Sessions, Streams};
-use super::oauth::{Client, Grants};
+use super::oauth::{Client, Devices, Grants};
 use super::plan::Plan;
 use super::web::{Browsers, Pages};
 
@@ -17,8 +17,10 @@ use super::web::{Browsers, Pages};
 #[derive(Debug)]
 pub(crate) struct Mock {
     pub(crate) plan: Plan,
-    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    /// The origin of the gateway. No slash at the end.
     pub(crate) base_url: String,
+    /// The issuer: the origin, and the path of the plan.
+    pub(crate) issuer: String,
     /// The origin of the pages.
     pub(crate) web_url: String,
     pub(crate) clock: Clock,
@@ -28,6 +30,7 @@ pub(crate) struct Mock {
     /// Registered clients by id.
     pub(crate) clients: Mutex<HashMap<String, Client>>,
     pub(crate) grants: Mutex<Grants>,
+    pub(crate) devices: Mutex<Devices>,
     pub(crate) browsers: Browsers,
     pub(crate) pages: Pages,
     pub(crate) sessions: Sessions,
@@ -41,15 +44,20 @@ impl Mock {
     pub(crate) fn new(plan: Plan, base_url: String, web_url: String) -> io::Result<Self> {
         let mut secrets: Vec<String> = plan.api_keys.iter().map(|it| it.key.clone()).collect();
         secrets.extend(plan.machine_clients.iter().map(|it| it.client_secret.clone()));
+        secrets.extend(
+            plan.clients.iter().filter_map(|it| it.authentication.secret()).map(Into::into),
+        );
         Ok(Self {
+            issuer: format!("{base_url}{}", plan.issuer_path),
             base_url,
             web_url,
             clock: Clock::default(),
             keys: Keys::generate(plan.handoff_secret.as_ref())?,
             log: Arc::default(),
             faults: Faults::default(),
-            clients: Mutex::default(),
+            clients: Mutex::new(static_clients(&plan)),
             grants: Mutex::default(),
+            devices: Mutex::default(),
             browsers: Browsers::default(),
             pages: Pages::new()?,
             sessions: Sessions::default(),
@@ -58,6 +66,11 @@ impl Mock {
             secrets: Mutex::new(secrets),
             plan,
         })
+    }
+
+    /// Forgets all clients but those of the plan.
+    pub(crate) fn forget_clients(&self) {
+        *lock(&self.clients) = static_clients(&self.plan);
     }
 
     /// The HTTP+SSE endpoint of an organisation.
@@ -91,6 +104,10 @@ impl Mock {
     pub(crate) fn secrets(&self) -> Vec<String> {
         lock(&self.secrets).clone()
     }
+}
+
+fn static_clients(plan: &Plan) -> HashMap<String, Client> {
+    plan.clients.iter().map(|it| (it.client_id.clone(), it.into())).collect()
 }
 
 /// Locks. After a panic elsewhere a mock still has more use running than dead.

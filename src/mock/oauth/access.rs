@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::{jwt, metadata};
 use crate::mock::fault::Fault;
 use crate::mock::keys::same_secret;
-use crate::mock::plan::Auth;
+use crate::mock::plan::{Auth, Bearer, StepUp};
 use crate::mock::state::{Mock, lock};
 
 /// Which of the two endpoints of an organisation is asked for.
@@ -126,7 +126,11 @@ pub(crate) fn require(
 ) -> Result<(), Refusal> {
     match connectors.find(|it| !access.covers(it)) {
         Some(connector) => {
-            Err(insufficient_scope(mock, org, endpoint, &format!("mcp:call:{connector}")))
+            let mut scope = format!("mcp:call:{connector}");
+            if let (StepUp::Union, Access::Scope(has)) = (mock.plan.step_up, access) {
+                scope = format!("{has} {scope}");
+            }
+            Err(insufficient_scope(mock, org, endpoint, &scope))
         }
         None => Ok(()),
     }
@@ -146,10 +150,18 @@ fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
 
 fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
     let now = mock.clock.now().as_secs();
-    let claims = jwt::verify(&mock.keys, token).filter(|it| {
-        it.iss == mock.base_url && now < it.exp && lock(&mock.grants).is_current(&it.jti)
+    let opens = |kind: jwt::Kind| match mock.plan.bearer {
+        Bearer::AccessToken => kind == jwt::Kind::Access,
+        Bearer::Either => true,
+        Bearer::IdToken => kind == jwt::Kind::Id,
+    };
+    let token = jwt::verify(&mock.keys, token).filter(|(kind, it)| {
+        opens(*kind)
+            && it.iss == mock.issuer
+            && now < it.exp
+            && lock(&mock.grants).is_current(&it.jti)
     });
-    let Some(claims) = claims else {
+    let Some((_, claims)) = token else {
         return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
     };
     // The product binds a token to an organisation: its audience may be either endpoint of it.
@@ -166,13 +178,13 @@ fn unauthorized(
     error: Option<&'static str>,
 ) -> Refusal {
     let known = !mock.plan.old_release;
-    let scope = metadata::DEFAULT_SCOPE;
+    let scope = mock.plan.challenge_scope.as_deref();
     Refusal::Unauthorized(known.then(|| challenge(mock, org, endpoint, error, scope)))
 }
 
 fn insufficient_scope(mock: &Mock, org: &str, endpoint: Endpoint, scope: &str) -> Refusal {
     let error = Some("insufficient_scope");
-    Refusal::InsufficientScope(challenge(mock, org, endpoint, error, scope))
+    Refusal::InsufficientScope(challenge(mock, org, endpoint, error, Some(scope)))
 }
 
 /// RFC 9728 5.1 and RFC 6750 3.
@@ -181,16 +193,20 @@ fn challenge(
     org: &str,
     endpoint: Endpoint,
     error: Option<&str>,
-    scope: &str,
+    scope: Option<&str>,
 ) -> String {
     let path = match endpoint {
         Endpoint::Http => format!("/mcp/{org}"),
         Endpoint::Sse => format!("/mcp/{org}/sse"),
     };
-    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
-    format!(
-        "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\", \
-         scope=\"{scope}\"",
-        mock.base_url,
-    )
+    let document = mock
+        .plan
+        .resource_metadata
+        .then(|| format!("{}/.well-known/oauth-protected-resource{path}", mock.base_url));
+    let parameters: Vec<String> =
+        [("error", error), ("resource_metadata", document.as_deref()), ("scope", scope)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}=\"{}\"", value?)))
+            .collect();
+    format!("Bearer {}", parameters.join(", ")).trim_end().to_owned()
 }

@@ -14,6 +14,8 @@ pub(crate) struct Grant {
     pub(crate) org: String,
     pub(crate) scope: String,
     pub(crate) resource: String,
+    /// `OpenID` Connect Core 3.1.2.1: comes back in the ID token.
+    pub(crate) nonce: Option<String>,
     /// Whether the client registered for refresh tokens.
     pub(crate) refreshes: bool,
 }
@@ -35,8 +37,9 @@ pub(crate) struct Grants {
     next_family: u64,
     generation: u64,
     reuses: u64,
-    /// Decisions of the consent page that were used, by nonce, with their expiry.
-    decisions: HashMap<String, Duration>,
+    /// What was used once and must not be used again, with its expiry: decisions of the consent
+    /// page and tokens by which clients proved themselves.
+    used_up: HashMap<String, Duration>,
 }
 
 /// All refresh tokens that come from one code.
@@ -77,9 +80,7 @@ impl Grants {
     ) {
         self.codes.retain(|_, it| now < it.expires);
         self.refresh_tokens.retain(|_, it| now < it.expires);
-        let family = self.next_family;
-        self.next_family += 1;
-        self.families.insert(family, Family { grant, revoked: false });
+        let family = self.add_family(grant);
         let expires = now + CODE_LIFETIME;
         self.codes.insert(code, Code { family, redirect_uri, challenge, expires, used: false });
     }
@@ -193,10 +194,18 @@ impl Grants {
         self.reuses
     }
 
-    /// Uses up a decision of the consent page: false when that happened before.
-    pub(crate) fn use_decision(&mut self, nonce: &str, expires: Duration, now: Duration) -> bool {
-        self.decisions.retain(|_, expires| now < *expires);
-        self.decisions.insert(nonce.to_owned(), expires).is_none()
+    /// Uses up what may be used once: false when that happened before.
+    pub(crate) fn use_once(&mut self, name: &str, expires: Duration, now: Duration) -> bool {
+        self.used_up.retain(|_, expires| now < *expires);
+        self.used_up.insert(name.to_owned(), expires).is_none()
+    }
+
+    /// A new family of refresh tokens, of a grant that came without a code.
+    pub(crate) fn add_family(&mut self, grant: Grant) -> u64 {
+        let family = self.next_family;
+        self.next_family += 1;
+        self.families.insert(family, Family { grant, revoked: false });
+        family
     }
 }
 

@@ -1,6 +1,10 @@
 //! The gateway tested from outside, over its sockets, with a client that shares no code with it.
 
 mod client;
+mod clients;
+mod device;
+mod discovery;
+mod documents;
 mod fault;
 mod guard;
 mod http;
