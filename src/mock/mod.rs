@@ -7,11 +7,13 @@
 //! It shares no code with the rest of the crate, so that one misreading of a standard cannot
 //! cancel itself out. It protects nothing: do not let anybody but a test talk to it.
 
+mod arguments;
 mod cli;
 mod clock;
+mod control;
 mod credentials;
+mod evidence;
 mod fault;
-mod faults;
 mod gateway;
 mod guard;
 mod jwk;
@@ -20,7 +22,10 @@ mod log;
 mod mcp;
 mod oauth;
 mod plan;
+mod serve;
 mod state;
+mod strike;
+mod tls;
 mod web;
 mod wire;
 
@@ -29,7 +34,8 @@ mod tests;
 
 pub use cli::main;
 pub use credentials::{ApiKey, Authentication, HandoffSecret, MachineClient, StaticClient};
-pub use fault::Fault;
+pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, ToolRun};
+pub use fault::{Fault, FaultOrder, Flaw, Route};
 pub use gateway::Gateway;
 pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};

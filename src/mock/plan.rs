@@ -73,6 +73,10 @@ pub struct Plan {
     /// A release that predates the MCP authorization server: client credentials and API keys only,
     /// `/authorize` is 404, and 401 comes without `WWW-Authenticate`.
     pub old_release: bool,
+    /// What the dice of faults start from: the same seed gives the same throws.
+    pub seed: u64,
+    /// Whether both origins are HTTPS, by an authority that the gateway makes up.
+    pub tls: bool,
     /// The pause after which an idle stream gets a comment.
     pub heartbeat: Duration,
     /// The secret that signs hand-offs between gateway and web; none = a random one.
@@ -110,6 +114,8 @@ impl Default for Plan {
             answers: Answers::Json,
             sessions: true,
             old_release: false,
+            seed: 0,
+            tls: false,
             heartbeat: Duration::from_secs(15),
             handoff_secret: None,
         }

@@ -4,16 +4,39 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{jwt, metadata};
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::keys::same_secret;
 use crate::mock::plan::{Auth, Bearer, StepUp};
 use crate::mock::state::{Mock, lock};
 
-/// Which of the two endpoints of an organisation is asked for.
+/// What is asked of an organisation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Endpoint {
+    /// Streamable HTTP.
     Http,
+    /// HTTP+SSE: a message.
+    Post,
+    /// HTTP+SSE: the stream.
     Sse,
+    /// Streamable HTTP: the stream that a GET opens.
+    Stream,
+}
+
+impl Endpoint {
+    fn path(self, org: &str) -> String {
+        match self {
+            Self::Http | Self::Stream => format!("/mcp/{org}"),
+            Self::Post | Self::Sse => format!("/mcp/{org}/sse"),
+        }
+    }
+
+    fn route(self) -> Route {
+        match self {
+            Self::Http => Route::Http,
+            Self::Post => Route::Post,
+            Self::Sse | Self::Stream => Route::Sse,
+        }
+    }
 }
 
 /// What a credential covers.
@@ -136,16 +159,23 @@ pub(crate) fn require(
     }
 }
 
-/// The refusal that a test has ordered, if it has.
+/// The refusal that is ordered, if one is.
 fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
-    mock.faults.take(|fault| match fault {
-        Fault::Forbidden => Some(Refusal::Address),
-        Fault::InsufficientScope(scope) => Some(insufficient_scope(mock, org, endpoint, scope)),
-        Fault::RateLimit(seconds) => Some(Refusal::RateLimit(*seconds)),
-        Fault::Unauthorized => Some(unauthorized(mock, org, endpoint, Some("invalid_token"))),
-        Fault::UnauthorizedWithoutChallenge => Some(Refusal::Unauthorized(None)),
+    let fault = mock.faults.take(endpoint.route(), |fault| match fault {
+        Fault::Forbidden
+        | Fault::InsufficientScope(_)
+        | Fault::RateLimit(_)
+        | Fault::Unauthorized
+        | Fault::UnauthorizedWithoutChallenge => Some(fault.clone()),
         _ => None,
-    })
+    })?;
+    match fault {
+        Fault::Forbidden => Some(Refusal::Address),
+        Fault::InsufficientScope(scope) => Some(insufficient_scope(mock, org, endpoint, &scope)),
+        Fault::RateLimit(seconds) => Some(Refusal::RateLimit(seconds)),
+        Fault::Unauthorized => Some(unauthorized(mock, org, endpoint, Some("invalid_token"))),
+        _ => Some(Refusal::Unauthorized(None)),
+    }
 }
 
 fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
@@ -177,6 +207,13 @@ fn unauthorized(
     endpoint: Endpoint,
     error: Option<&'static str>,
 ) -> Refusal {
+    let ordered = mock.faults.take(endpoint.route(), |fault| match fault {
+        Fault::Challenge(raw) => Some(raw.clone()),
+        _ => None,
+    });
+    if let Some(raw) = ordered {
+        return Refusal::Unauthorized(raw);
+    }
     let known = !mock.plan.old_release;
     let scope = mock.plan.challenge_scope.as_deref();
     Refusal::Unauthorized(known.then(|| challenge(mock, org, endpoint, error, scope)))
@@ -195,10 +232,7 @@ fn challenge(
     error: Option<&str>,
     scope: Option<&str>,
 ) -> String {
-    let path = match endpoint {
-        Endpoint::Http => format!("/mcp/{org}"),
-        Endpoint::Sse => format!("/mcp/{org}/sse"),
-    };
+    let path = endpoint.path(org);
     let document = mock
         .plan
         .resource_metadata

@@ -2,6 +2,7 @@
 //! takes it back with the decision.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::grants::{Grant, is_pkce_text};
-use super::{Form, device, documents, metadata, no_store};
-use crate::mock::fault::Fault;
+use super::{Form, client, device, documents, metadata, no_store};
+use crate::mock::fault::{Fault, Route};
 use crate::mock::plan::Consent;
 use crate::mock::state::{Mock, lock};
 use crate::mock::web::{Decision, HANDOFF_LIFETIME, Handoff, seal, unseal};
@@ -62,12 +63,14 @@ pub(crate) async fn authorize(
         Ok(request) => request,
         Err((error, description)) => {
             let refusal = [("error", error), ("error_description", description)];
-            return back(&mock, &redirect_uri, form.get("state"), &refusal);
+            let state = form.get("state");
+            return back(&mock, Route::Authorize, &redirect_uri, state, &refusal).await;
         }
     };
-    match mock.plan.consent {
-        Consent::Approve => approve(&mock, &request, "auto-approve"),
-        Consent::Deny => deny(&mock, &request),
+    let consent = consent(&mock).await;
+    match consent {
+        Consent::Approve => approve(&mock, Route::Authorize, &request, "auto-approve").await,
+        Consent::Deny => deny(&mock, Route::Authorize, &request).await,
         Consent::Ask => {
             let expires = mock.clock.now() + HANDOFF_LIFETIME;
             let handoff =
@@ -85,12 +88,12 @@ pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): Raw
     let decision = form
         .get("decision")
         .and_then(|sealed| unseal::<Decision>(mock.keys.handoff(), sealed))
-        .filter(|_| !mock.faults.strikes(&Fault::HandoffInvalid))
+        .filter(|_| !mock.faults.strikes(Route::Callback, &Fault::HandoffInvalid))
         .filter(|decision| now.as_secs() < decision.handoff.expires);
     let Some(Decision { handoff, user, approved }) = decision else {
         return problem_page(&mock, "The hand-off is invalid or has expired.");
     };
-    let expires = std::time::Duration::from_secs(handoff.expires);
+    let expires = Duration::from_secs(handoff.expires);
     if !lock(&mock.grants).use_once(&handoff.nonce, expires, now) {
         return problem_page(&mock, "This request has been decided already.");
     }
@@ -98,7 +101,28 @@ pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): Raw
     if let Some(user_code) = &request.user_code {
         return decide_device(&mock, request, user_code, approved.then_some(user.as_str()));
     }
-    if approved { approve(&mock, request, &user) } else { deny(&mock, request) }
+    if approved {
+        approve(&mock, Route::Callback, request, &user).await
+    } else {
+        deny(&mock, Route::Callback, request).await
+    }
+}
+
+/// What becomes of a request, and when: the plan's word, unless something else is ordered.
+async fn consent(mock: &Mock) -> Consent {
+    let slow = mock.faults.take(Route::Authorize, |fault| match fault {
+        Fault::ConsentSlow(wait) => Some(*wait),
+        Fault::ConsentHang => Some(Duration::MAX),
+        _ => None,
+    });
+    if let Some(wait) = slow {
+        tokio::time::sleep(wait).await;
+    }
+    let ordered = mock.faults.take(Route::Authorize, |fault| match fault {
+        Fault::ConsentIs(consent) => Some(*consent),
+        _ => None,
+    });
+    ordered.unwrap_or(mock.plan.consent)
 }
 
 /// Where the answer may go: checked before anything else.
@@ -163,11 +187,22 @@ fn check(
     })
 }
 
-fn approve(mock: &Mock, request: &AuthorizationRequest, user: &str) -> Response {
+async fn approve(
+    mock: &Mock,
+    route: Route,
+    request: &AuthorizationRequest,
+    user: &str,
+) -> Response {
     let Some(refreshes) = lock(&mock.clients).get(&request.client_id).map(|it| it.refreshes) else {
         return problem_page(mock, "This client is not registered any more.");
     };
-    let grant = request.grant(user, refreshes);
+    let mut grant = request.grant(user, refreshes);
+    if let Some(org) = mock.faults.take(route, |fault| match fault {
+        Fault::LoginAccount(org) => Some(org.clone()),
+        _ => None,
+    }) {
+        grant.org = org;
+    }
     let code = mock.issue("apx_code_");
     lock(&mock.grants).add_code(
         code.clone(),
@@ -176,7 +211,11 @@ fn approve(mock: &Mock, request: &AuthorizationRequest, user: &str) -> Response 
         request.code_challenge.clone(),
         mock.clock.now(),
     );
-    back(mock, &request.redirect_uri, request.state.as_deref(), &[("code", &code)])
+    if mock.faults.strikes(route, &Fault::CodeReuse) {
+        lock(&mock.grants).use_up_code(&code);
+    }
+    let parameters = [("code", code.as_str())];
+    back(mock, route, &request.redirect_uri, request.state.as_deref(), &parameters).await
 }
 
 /// RFC 8628 3.3: the device learns of it by polling, the person by a page.
@@ -200,14 +239,15 @@ fn decide_device(
     mock.pages.notice(done, "You can close this page and return to your device.")
 }
 
-fn deny(mock: &Mock, request: &AuthorizationRequest) -> Response {
+async fn deny(mock: &Mock, route: Route, request: &AuthorizationRequest) -> Response {
     let refusal = [("error", "access_denied"), ("error_description", "the user said no")];
-    back(mock, &request.redirect_uri, request.state.as_deref(), &refusal)
+    back(mock, route, &request.redirect_uri, request.state.as_deref(), &refusal).await
 }
 
 /// The authorization response, good or bad (RFC 6749 4.1.2, RFC 9207 2).
-fn back(
+async fn back(
     mock: &Mock,
+    route: Route,
     redirect_uri: &str,
     state: Option<&str>,
     parameters: &[(&str, &str)],
@@ -215,15 +255,15 @@ fn back(
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return problem_page(mock, "The redirect URI is not a URL.");
     };
-    let other_error = mock.faults.take(|fault| match fault {
+    let other_error = mock.faults.take(route, |fault| match fault {
         Fault::AuthorizeError(error) => Some(error.clone()),
         _ => None,
     });
-    let other_state = mock.faults.take(|fault| match fault {
+    let other_state = mock.faults.take(route, |fault| match fault {
         Fault::AuthorizeState(state) => Some(state.clone()),
         _ => None,
     });
-    let other_iss = mock.faults.take(|fault| match fault {
+    let other_iss = mock.faults.take(route, |fault| match fault {
         Fault::AuthorizeIss(iss) => Some(iss.clone()),
         _ => None,
     });
@@ -236,6 +276,9 @@ fn back(
     url.query_pairs_mut()
         .extend_pairs(state.map(|state| ("state", state)))
         .extend_pairs(iss.map(|iss| ("iss", iss)));
+    if mock.faults.strikes(route, &Fault::ConsentTwice) && client::is_loopback(&url) {
+        documents::visit(url.clone()).await;
+    }
     see_other(url.as_str())
 }
 

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::client::{Client, is_loopback, is_plain, is_redirect_uri};
 use crate::mock::credentials::Authentication;
+use crate::mock::evidence::ClientOrigin;
 use crate::mock::state::{Mock, lock};
 
 /// A client that is registered, or whose document was read before.
@@ -34,7 +35,9 @@ pub(crate) async fn find(mock: &Mock, client_id: &str) -> Result<Client, String>
     let client = read(&document, client_id).map_err(|problem| {
         format!("The document that the client id names is not acceptable: {problem}.")
     })?;
-    lock(&mock.clients).insert(client_id.to_owned(), client.clone());
+    if lock(&mock.clients).insert(client_id.to_owned(), client.clone()).is_none() {
+        mock.meet(ClientOrigin::Document, client_id, &client);
+    }
     Ok(client)
 }
 
@@ -49,17 +52,27 @@ fn is_client_id(text: &str, url: &Url) -> bool {
         && !path.split('/').any(|it| matches!(it, "." | ".."))
 }
 
-async fn fetch(url: Url) -> Result<Vec<u8>, String> {
+/// Asks for a page as a browser would, and does not care for the answer.
+pub(crate) async fn visit(url: Url) {
+    if let Ok(client) = client() {
+        client.get(url).send().await.ok();
+    }
+}
+
+fn client() -> Result<reqwest::Client, String> {
     // Another copy of it may be there already.
     rustls::crypto::ring::default_provider().install_default().ok();
     // No proxy: the document may be on loopback. No redirects: section 4 of the draft.
-    let client = reqwest::Client::builder()
+    reqwest::Client::builder()
         .no_proxy()
         .redirect(Policy::none())
         .timeout(PATIENCE)
         .build()
-        .map_err(|_| "there is no HTTP client")?;
-    let request = client.get(url).header(header::ACCEPT, "application/json");
+        .map_err(|_| "there is no HTTP client".into())
+}
+
+async fn fetch(url: Url) -> Result<Vec<u8>, String> {
+    let request = client()?.get(url).header(header::ACCEPT, "application/json");
     let mut response = request.send().await.map_err(|_| "it cannot be fetched")?;
     if response.status() != 200 {
         return Err(format!("its status is {}", response.status().as_u16()));

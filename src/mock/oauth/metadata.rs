@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::assertion;
 use super::jwt::KEY_ID;
 use super::token::DEVICE_GRANT;
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::plan::Registration;
 use crate::mock::state::Mock;
 
@@ -49,7 +49,7 @@ pub(crate) async fn openid(State(mock): State<Arc<Mock>>) -> Result<Json<Value>,
 }
 
 fn server_document(mock: &Mock, more: Value) -> Result<Json<Value>, StatusCode> {
-    if let Some(status) = mock.faults.take(|fault| match fault {
+    if let Some(status) = mock.faults.take(Route::Asm, |fault| match fault {
         Fault::ServerMetadataStatus(status) => StatusCode::from_u16(*status).ok(),
         _ => None,
     }) {
@@ -74,13 +74,16 @@ fn server_document(mock: &Mock, more: Value) -> Result<Json<Value>, StatusCode> 
     if let (Some(document), Value::Object(more)) = (document.as_object_mut(), more) {
         document.extend(more);
         document.extend(planned(mock));
+        if mock.faults.strikes(Route::Asm, &Fault::RegistrationOff) {
+            document.remove("registration_endpoint");
+        }
     }
     if mock.plan.device.is_some()
         && let Some(Value::Array(grants)) = document.get_mut("grant_types_supported")
     {
         grants.push(DEVICE_GRANT.into());
     }
-    mock.faults.replace(&mut document, |fault| match fault {
+    mock.faults.replace(Route::Asm, &mut document, |fault| match fault {
         Fault::ServerMetadata(member, value) => Some((member.clone(), value.clone())),
         _ => None,
     });
@@ -150,7 +153,7 @@ pub(crate) fn is_known_scope(scope: &str) -> bool {
 pub(crate) const DEFAULT_SCOPE: &str = "mcp:call";
 
 fn document(mock: &Mock, resource: &str) -> Result<Json<Value>, StatusCode> {
-    if let Some(status) = mock.faults.take(|fault| match fault {
+    if let Some(status) = mock.faults.take(Route::Prm, |fault| match fault {
         Fault::ResourceMetadataStatus(status) => StatusCode::from_u16(*status).ok(),
         _ => None,
     }) {
@@ -165,7 +168,7 @@ fn document(mock: &Mock, resource: &str) -> Result<Json<Value>, StatusCode> {
         "bearer_methods_supported": ["header"],
         "resource_name": "ApexMCP mock gateway",
     });
-    mock.faults.replace(&mut document, |fault| match fault {
+    mock.faults.replace(Route::Prm, &mut document, |fault| match fault {
         Fault::ResourceMetadata(member, value) => Some((member.clone(), value.clone())),
         _ => None,
     });

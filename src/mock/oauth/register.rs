@@ -13,7 +13,8 @@ use serde_json::json;
 use super::client::{Client, is_redirect_uri};
 use super::{OAuthError, metadata, no_store};
 use crate::mock::credentials::Authentication;
-use crate::mock::fault::Fault;
+use crate::mock::evidence::ClientOrigin;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::plan::Registration;
 use crate::mock::state::{Mock, lock};
 
@@ -22,8 +23,9 @@ pub(crate) async fn register(
     State(mock): State<Arc<Mock>>,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
-    if let Some(status) = mock.faults.take(|fault| match fault {
+    if let Some(status) = mock.faults.take(Route::Register, |fault| match fault {
         Fault::RegisterStatus(status) => StatusCode::from_u16(*status).ok(),
+        Fault::RegistrationOff => Some(StatusCode::NOT_FOUND),
         _ => None,
     }) {
         return Ok(status.into_response());
@@ -60,7 +62,14 @@ pub(crate) async fn register(
         // RFC 7591 3.2.1: zero is never.
         answer.insert("client_secret_expires_at".into(), 0.into());
     }
-    lock(&mock.clients).insert(client_id, client);
+    mock.meet(ClientOrigin::Registration, &client_id, &client);
+    if !mock.faults.strikes(Route::Register, &Fault::RegistrationForgotten) {
+        lock(&mock.clients).insert(client_id, client);
+    }
+    mock.faults.replace(Route::Register, &mut answer, |fault| match fault {
+        Fault::RegistrationMember(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
     Ok((StatusCode::CREATED, no_store(), Json(answer)).into_response())
 }
 

@@ -1,29 +1,31 @@
 //! The token endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::client_auth::ClientAuth;
-use super::grants::{Grant, Proof};
+use super::grants::{Grace, Grant, Link, Proof, Rotation};
 use super::jwt::{self, Claims};
 use super::{Form, OAuthError, metadata, no_store};
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::log::{Credential, Note, fingerprint};
 use crate::mock::plan::Bearer;
 use crate::mock::state::{Mock, lock};
-use crate::mock::wire::Scissors;
+use crate::mock::wire::{End, Scissors};
 
 /// `POST /oauth/token`.
 pub(crate) async fn token(
     State(mock): State<Arc<Mock>>,
     Extension(note): Extension<Note>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    Extension(line): Extension<Scissors>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
@@ -39,28 +41,55 @@ pub(crate) async fn token(
             entry.credential = Credential::ClientAssertion;
         }
     });
+    if mock.faults.strikes(Route::Token, &Fault::TokenRevokeAll) {
+        lock(&mock.grants).revoke_all();
+    }
     if let Some(ordered) = ordered(&mock) {
         return ordered;
     }
     let mut answer = grant(&mock, &headers, &form)?;
-    mock.faults.replace(&mut answer, |fault| match fault {
+    mock.faults.replace(Route::Token, &mut answer, |fault| match fault {
         Fault::TokenMember(member, value) => Some((member.clone(), value.clone())),
         _ => None,
     });
-    if mock.faults.strikes(&Fault::TokenResetAfterRotate) {
-        scissors.cut();
+    if mock.faults.strikes(Route::Token, &Fault::TokenResetAfterRotate) {
+        line.cut(End::Reset);
     }
-    Ok((no_store(), Json(answer)).into_response())
+    if mock.faults.strikes(Route::Token, &Fault::TokenRotateThenDie) {
+        std::future::pending::<()>().await;
+    }
+    let status = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenAnswerStatus(status) => StatusCode::from_u16(*status).ok(),
+        _ => None,
+    });
+    let status = status.unwrap_or(StatusCode::OK);
+    if mock.faults.strikes(Route::Token, &Fault::TokenForm) {
+        return Ok((status, no_store(), form_encoded(&answer)).into_response());
+    }
+    Ok((status, no_store(), Json(answer)).into_response())
+}
+
+/// The answer in the form that some servers give it in spite of RFC 6749 5.1.
+fn form_encoded(answer: &Value) -> ([(header::HeaderName, &'static str); 1], String) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in answer.as_object().into_iter().flatten() {
+        form.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+    ([(header::CONTENT_TYPE, "application/x-www-form-urlencoded")], form.finish())
 }
 
 /// The answer that a test has ordered instead of a grant.
 fn ordered(mock: &Mock) -> Option<Result<Response, OAuthError>> {
-    mock.faults.take(|fault| match fault {
+    mock.faults.take(Route::Token, |fault| match fault {
         Fault::TokenStatus(status) => {
             let status = StatusCode::from_u16(*status).ok()?;
             Some(Ok((status, no_store()).into_response()))
         }
         Fault::TokenError(error) => Some(Err(OAuthError::ordered(error.clone()))),
+        Fault::TokenErrorWithOk(error) => {
+            let answer = Json(json!({"error": error}));
+            Some(Ok((no_store(), answer).into_response()))
+        }
         Fault::TokenHtml => Some(Ok(Html("<h1>Please log in</h1>").into_response())),
         _ => None,
     })
@@ -114,7 +143,8 @@ fn authorization_code(mock: &Mock, client_id: &str, form: &Form) -> Result<Value
     let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
     same_resource(&grant, form)?;
     let scope = grant.scope.clone();
-    Ok(tokens(mock, &grant, &scope, grant.refreshes.then_some(family)))
+    let link = Link { family, parent: None };
+    Ok(tokens(mock, &grant, &scope, grant.refreshes.then_some(link)))
 }
 
 fn refresh_token(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuthError> {
@@ -132,9 +162,30 @@ fn refresh_token(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAu
             return Err(OAuthError::bad_request("invalid_scope", "more than was granted"));
         }
     }
-    let redeemed = lock(&mock.grants).redeem_refresh_token(token, client_id, mock.clock.now());
+    let rotation = rotation(mock);
+    let now = mock.clock.now();
+    let redeemed = lock(&mock.grants).redeem_refresh_token(token, client_id, rotation, now);
     let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
-    Ok(tokens(mock, &grant, scope.unwrap_or(&grant.scope), Some(family)))
+    let link = Link { family, parent: Some(token) };
+    Ok(tokens(mock, &grant, scope.unwrap_or(&grant.scope), rotation.rotates.then_some(link)))
+}
+
+/// How refresh tokens rotate this time.
+fn rotation(mock: &Mock) -> Rotation {
+    let grace = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenGrace(seconds) => {
+            Some(Grace { lasts: Duration::from_secs(*seconds), last_only: false })
+        }
+        Fault::TokenGraceLastOnly(seconds) => {
+            Some(Grace { lasts: Duration::from_secs(*seconds), last_only: true })
+        }
+        _ => None,
+    });
+    Rotation {
+        rotates: !mock.faults.strikes(Route::Token, &Fault::TokenRotateOff),
+        reuse_revokes: !mock.faults.strikes(Route::Token, &Fault::TokenReuseIgnored),
+        grace,
+    }
 }
 
 /// RFC 8628 3.4.
@@ -143,8 +194,11 @@ fn device_code(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuth
         .get("device_code")
         .ok_or(OAuthError::bad_request("invalid_request", "`device_code` is missing"))?;
     let grant = lock(&mock.devices).poll(code, client_id, mock.clock.now())?;
-    let family = grant.refreshes.then(|| lock(&mock.grants).add_family(grant.clone()));
-    Ok(tokens(mock, &grant, &grant.scope, family))
+    let link = grant.refreshes.then(|| {
+        let family = lock(&mock.grants).add_family(grant.clone());
+        Link { family, parent: None }
+    });
+    Ok(tokens(mock, &grant, &grant.scope, link))
 }
 
 fn client_credentials(mock: &Mock, client: &ClientAuth, form: &Form) -> Result<Value, OAuthError> {
@@ -180,9 +234,13 @@ fn same_resource(grant: &Grant, form: &Form) -> Result<(), OAuthError> {
 }
 
 /// RFC 6749 5.1.
-fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value {
+fn tokens(mock: &Mock, grant: &Grant, scope: &str, link: Option<Link<'_>>) -> Value {
     let now = mock.clock.now();
-    let lifetime = mock.plan.access_token_lifetime.as_secs();
+    let lifetime = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenTtl(seconds) => Some(*seconds),
+        _ => None,
+    });
+    let lifetime = lifetime.unwrap_or(mock.plan.access_token_lifetime.as_secs());
     let mut claims = Claims {
         iss: mock.issuer.clone(),
         sub: grant.user.clone(),
@@ -214,10 +272,10 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value
             answer.insert("id_token".into(), id_token.into());
         }
     }
-    if let Some(family) = family {
+    if let Some(link) = link {
         let token = mock.issue("apx_refresh_");
         let expires = now + mock.plan.refresh_token_lifetime;
-        lock(&mock.grants).add_refresh_token(token.clone(), family, expires);
+        lock(&mock.grants).add_refresh_token(token.clone(), link, now, expires);
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("refresh_token".into(), token.into());
         }

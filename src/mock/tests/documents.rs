@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 /// Serves one document once; it is made from its URL.
-pub(crate) fn serve(document: impl FnOnce(&str) -> String) -> (String, JoinHandle<()>) {
+pub(crate) fn serve(document: impl FnOnce(&str) -> String) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/client.json", listener.local_addr().unwrap());
     let document = document(&url);
@@ -19,6 +19,7 @@ pub(crate) fn serve(document: impl FnOnce(&str) -> String) -> (String, JoinHandl
         }
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", document.len());
         tcp.write_all((head + &document).as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
     });
     (url, server)
 }

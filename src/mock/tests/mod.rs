@@ -2,14 +2,21 @@
 
 mod client;
 mod clients;
+mod control;
 mod device;
 mod discovery;
 mod documents;
 mod fault;
+mod fault_discovery;
+mod fault_mcp;
+mod fault_net;
+mod fault_token;
 mod guard;
 mod http;
 mod login;
 mod oauth;
 mod page;
+mod raw;
 mod sse;
 mod start;
+mod tls;
