@@ -1,91 +1,30 @@
 //! The mock gateway as a program.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::faults::Order;
+use super::arguments::{self, Arguments};
+use super::credentials::MachineClient;
+use super::fault;
 use super::gateway::Gateway;
-use super::plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};
-
-/// A mock of the ApexMCP gateway, to test MCP clients against.
-///
-/// Prints one line of JSON with its addresses when it is ready. It protects nothing.
-#[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user may give")]
-#[command(name = "apexmcp-mock-gateway", version)]
-struct Arguments {
-    /// Port of the gateway; 0 takes any free one
-    #[arg(long, default_value_t = 0, value_name = "PORT")]
-    port: u16,
-    /// Port of the sign-in and consent pages
-    #[arg(long, default_value_t = 0, value_name = "PORT")]
-    web_port: u16,
-    /// Address to listen on; anything but loopback exposes the mock to the network
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
-    bind: IpAddr,
-    /// Origin by which clients know the gateway [default: where it listens]
-    #[arg(long, env = "PUBLIC_MCP_BASE_URL", value_name = "URL")]
-    public_url: Option<String>,
-    /// Origin by which browsers know the pages [default: where they listen]
-    #[arg(long, env = "PUBLIC_WEB_BASE_URL", value_name = "URL")]
-    public_web_url: Option<String>,
-    /// Slug of an organisation; may be repeated
-    #[arg(long = "org", default_values = ["acme", "globex"], value_name = "SLUG")]
-    orgs: Vec<String>,
-    /// Approve every authorization request without asking
-    #[arg(long)]
-    auto_approve: bool,
-    /// Deny every authorization request without asking
-    #[arg(long, conflicts_with = "auto_approve")]
-    auto_deny: bool,
-    /// Ask for no credentials at all
-    #[arg(long)]
-    no_auth: bool,
-    /// Lifetime of access tokens
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-    access_token_lifetime: u64,
-    /// Lifetime of refresh tokens
-    #[arg(long, default_value_t = 30 * 24 * 3600, value_name = "SECONDS")]
-    refresh_token_lifetime: u64,
-    /// Imitate a release that knows only API keys and client credentials
-    #[arg(long)]
-    old_release: bool,
-    /// How Streamable HTTP answers
-    #[arg(long, value_enum, default_value_t = HttpAnswers::Json, value_name = "FORM")]
-    http_answers: HttpAnswers,
-    /// Secret that signs hand-offs between gateway and pages, 32 or more characters
-    #[arg(
-        long,
-        env = "OAUTH_HANDOFF_SECRET",
-        hide_env_values = true,
-        value_parser = HandoffSecret::new,
-        value_name = "SECRET"
-    )]
-    handoff_secret: Option<HandoffSecret>,
-    /// Let requests go wrong: `NAME[=ARGUMENT][*TIMES]`, as docs/mock-gateway.md lists them; may be
-    /// repeated
-    #[arg(long = "fault", value_name = "FAULT")]
-    faults: Vec<Order>,
-    /// End when stdin is closed
-    #[arg(long)]
-    until_stdin_closes: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HttpAnswers {
-    Json,
-    Sse,
-}
 
 /// Runs the mock gateway as a program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    if let Some(help) = fault_help(&given) {
+        writeln!(io::stdout().lock(), "{help}").ok();
+        return ExitCode::SUCCESS;
+    }
+    let given = match arguments::with_plan_file(given) {
+        Ok(given) => given,
+        Err(problem) => return fail(&problem, 2),
+    };
+    let arguments = match Arguments::try_parse_from(given) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` is an "error" that goes to stdout and ends well.
@@ -95,20 +34,47 @@ pub fn main() -> ExitCode {
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            writeln!(io::stderr().lock(), "error: cannot start: {error}").ok();
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&format!("cannot start: {error}"), 1),
     }
+}
+
+fn fail(problem: &str, status: u8) -> ExitCode {
+    writeln!(io::stderr().lock(), "error: {problem}").ok();
+    ExitCode::from(status)
+}
+
+/// `--help faults`, and `--help faults.md` for the documentation.
+fn fault_help(given: &[OsString]) -> Option<String> {
+    let asks = |topic: &str| given.windows(2).any(|it| it == ["--help", topic]);
+    if asks("faults.md") {
+        return Some(fault::help(true));
+    }
+    asks("faults").then(|| {
+        format!(
+            "--fault NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P], repeated at will\n\n  @ROUTE  only \
+             requests of this kind: {}\n  #N      only the n-th time that it could strike; #N-M, \
+             #N-\n  %P      only so many of a hundred times, by the dice of --seed\n\nWhere the \
+             name is unique without its group, the group may be left out.\nprm.MEMBER, \
+             asm.MEMBER, client.MEMBER, answer.MEMBER [=JSON] put another value into\nthe \
+             resource metadata, the server metadata, the registration, the tokens; without\na \
+             value the member is missing.\n\n{}",
+            fault::ROUTES.map(|it| it.0).join(", "),
+            fault::help(false),
+        )
+    })
 }
 
 fn run(arguments: Arguments) -> io::Result<()> {
     let until_stdin_closes = arguments.until_stdin_closes;
-    let orgs = arguments.orgs.clone();
+    let orgs = arguments.orgs();
     let faults = arguments.faults.clone();
-    let gateway = Gateway::start(plan(arguments))?;
-    for Order { fault, times } in faults {
-        gateway.inject(fault, times);
+    let ca_out = arguments.tls_ca_out.clone();
+    let gateway = Gateway::start(arguments.plan()?)?;
+    gateway.order_all(faults);
+    if let (Some(path), Some(certificate)) = (ca_out, gateway.ca_certificate()) {
+        let shown = path.display();
+        std::fs::write(&path, certificate)
+            .map_err(|error| io::Error::new(error.kind(), format!("{shown}: {error}")))?;
     }
     writeln!(
         io::stderr().lock(),
@@ -124,33 +90,6 @@ fn run(arguments: Arguments) -> io::Result<()> {
     wait(until_stdin_closes)
 }
 
-fn plan(arguments: Arguments) -> Plan {
-    Plan {
-        gateway_address: SocketAddr::new(arguments.bind, arguments.port),
-        web_address: SocketAddr::new(arguments.bind, arguments.web_port),
-        api_keys: arguments.orgs.iter().map(|org| ApiKey::mock(org)).collect(),
-        machine_clients: arguments.orgs.iter().map(|org| MachineClient::mock(org)).collect(),
-        organisations: arguments.orgs,
-        auth: if arguments.no_auth { Auth::None } else { Auth::Required },
-        consent: match (arguments.auto_approve, arguments.auto_deny) {
-            (true, _) => Consent::Approve,
-            (_, true) => Consent::Deny,
-            _ => Consent::Ask,
-        },
-        public_gateway_url: arguments.public_url,
-        public_web_url: arguments.public_web_url,
-        access_token_lifetime: Duration::from_secs(arguments.access_token_lifetime),
-        refresh_token_lifetime: Duration::from_secs(arguments.refresh_token_lifetime),
-        answers: match arguments.http_answers {
-            HttpAnswers::Json => Answers::Json,
-            HttpAnswers::Sse => Answers::Sse,
-        },
-        old_release: arguments.old_release,
-        handoff_secret: arguments.handoff_secret,
-        ..Plan::default()
-    }
-}
-
 fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
     let by_org = |value: &dyn Fn(&str) -> String| -> Map<String, Value> {
         orgs.iter().map(|org| (org.clone(), value(org).into())).collect()
@@ -158,12 +97,14 @@ fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
     json!({
         "ready": true,
         "gateway": gateway.base_url(),
+        "issuer": gateway.issuer(),
         "web": gateway.web_url(),
         "sse": by_org(&|org| gateway.sse_url(org)),
         "http": by_org(&|org| gateway.http_url(org)),
         "api_keys": by_org(&|org| gateway.api_key(org).unwrap_or_default().to_owned()),
         "client_ids": by_org(&|org| MachineClient::mock(org).client_id),
         "client_secrets": by_org(&|org| MachineClient::mock(org).client_secret),
+        "control": {"url": gateway.control_url(), "token": gateway.control_token()},
     })
 }
 

@@ -12,12 +12,12 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::fault::Fault;
+use super::evidence::{ClientRecord, RefreshTokenRecord, ToolRun};
+use super::fault::{Fault, FaultOrder};
 use super::log::LoggedRequest;
 use super::plan::Plan;
 use super::state::{Mock, lock};
-use super::wire::{Door, Scissors};
-use super::{guard, mcp, oauth, web};
+use super::{control, guard, mcp, oauth, serve, web};
 
 /// A running mock gateway. Stops when dropped, with all its connections.
 #[derive(Debug)]
@@ -33,14 +33,16 @@ impl Gateway {
     /// this returns. May be called from anywhere, also inside an asynchronous runtime.
     pub fn start(plan: Plan) -> io::Result<Self> {
         check(&plan)?;
-        let (gateway_listener, base_url) = bind(plan.gateway_address)?;
-        let (web_listener, web_url) = bind(plan.web_address)?;
+        let scheme = if plan.tls { "https" } else { "http" };
+        let (gateway_listener, base_url) = bind(scheme, plan.gateway_address)?;
+        let (web_listener, web_url) = bind(scheme, plan.web_address)?;
         let base_url = plan.public_gateway_url.clone().unwrap_or(base_url);
         let web_url = plan.public_web_url.clone().unwrap_or(web_url);
         let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
         let gateway = oauth::routes(&mock)
             .merge(mcp::routes())
             .layer(from_fn_with_state(Arc::clone(&mock), guard::gateway))
+            .merge(control::routes(&mock))
             .with_state(Arc::clone(&mock));
         let web = web::routes()
             .layer(from_fn_with_state(Arc::clone(&mock), guard::web))
@@ -48,9 +50,10 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel();
         let (started, starts) = mpsc::channel();
         let sites = [(gateway_listener, gateway), (web_listener, web)];
-        let thread = std::thread::Builder::new()
-            .name("mock-gateway".into())
-            .spawn(move || serve(sites, started, stopped))?;
+        let thread = std::thread::Builder::new().name("mock-gateway".into()).spawn({
+            let mock = Arc::clone(&mock);
+            move || run(&mock, sites, started, stopped)
+        })?;
         let gateway = Self { mock, stop: Some(stop), thread: Some(thread) };
         starts.recv().map_err(io::Error::other)??;
         Ok(gateway)
@@ -66,9 +69,14 @@ impl Gateway {
         self.mock.http_url(org)
     }
 
-    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    /// The origin of the gateway, which is also the issuer unless the plan gives that a path. No slash at the end.
     pub fn base_url(&self) -> &str {
         &self.mock.base_url
+    }
+
+    /// The issuer of tokens: the origin, and the path of the plan.
+    pub fn issuer(&self) -> &str {
+        &self.mock.issuer
     }
 
     /// The origin of the sign-in and consent pages. No slash at the end.
@@ -88,7 +96,37 @@ impl Gateway {
 
     /// How often a tool was executed.
     pub fn calls(&self, tool: &str) -> u64 {
-        lock(&self.mock.calls).get(tool).copied().unwrap_or_default()
+        lock(&self.mock.runs).iter().filter(|it| it.tool == tool).count() as u64
+    }
+
+    /// Every tool that ran, in order.
+    pub fn tool_runs(&self) -> Vec<ToolRun> {
+        lock(&self.mock.runs).clone()
+    }
+
+    /// Every client that the gateway came to know, in order, also those that it has forgotten.
+    pub fn clients(&self) -> Vec<ClientRecord> {
+        lock(&self.mock.met).clone()
+    }
+
+    /// Every refresh token, in the order of issue.
+    pub fn refresh_tokens(&self) -> Vec<RefreshTokenRecord> {
+        lock(&self.mock.grants).records()
+    }
+
+    /// The certificate of the authority behind HTTPS, as PEM, when the plan has it.
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.mock.tls.as_ref().map(|it| it.authority.as_str())
+    }
+
+    /// Where the gateway is steered from outside: `…/__mock`.
+    pub fn control_url(&self) -> String {
+        format!("{}/__mock", self.mock.base_url)
+    }
+
+    /// The bearer token that opens it.
+    pub fn control_token(&self) -> &str {
+        &self.mock.control_token
     }
 
     /// How often a refresh token was presented that had been used before.
@@ -116,9 +154,9 @@ impl Gateway {
         lock(&self.mock.grants).revoke_all();
     }
 
-    /// Forgets all registered clients, and what was granted to them: `invalid_client`.
+    /// Forgets all clients that registered themselves, and what was granted to them: `invalid_client`.
     pub fn forget_clients(&self) {
-        lock(&self.mock.clients).clear();
+        self.mock.forget_clients();
         lock(&self.mock.grants).revoke_all();
     }
 
@@ -139,7 +177,31 @@ impl Gateway {
 
     /// Lets the next `times` matching requests go wrong.
     pub fn inject(&self, fault: Fault, times: u32) {
-        self.mock.faults.inject(fault, times);
+        self.mock.faults.order(FaultOrder::times(fault, times));
+    }
+
+    /// Orders a fault as text: `NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P]`.
+    pub fn order(&self, fault: &str) -> Result<(), String> {
+        self.mock.faults.order(fault.parse()?);
+        Ok(())
+    }
+
+    /// Takes orders of the program, and tells on stderr when they strike.
+    pub(crate) fn order_all(&self, faults: Vec<FaultOrder>) {
+        self.mock.faults.tell();
+        for it in faults {
+            self.mock.faults.order(it);
+        }
+    }
+
+    /// Forgets all faults that were ordered.
+    pub fn clear_faults(&self) {
+        self.mock.faults.clear();
+    }
+
+    /// Resets all connections, forgets all MCP sessions, and listens to nobody for a while.
+    pub fn restart(&self, down: Duration) {
+        self.mock.restart(down);
     }
 
     /// Answers the next `times` token requests with `status`.
@@ -161,7 +223,8 @@ impl Drop for Gateway {
 /// Serves until `stopped` resolves. The connections end with the runtime.
 ///
 /// The runtime begins and ends on this thread: one that is dropped inside another panics.
-fn serve(
+fn run(
+    mock: &Arc<Mock>,
     sites: [(TcpListener, Router); 2],
     started: mpsc::Sender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
@@ -174,18 +237,15 @@ fn serve(
         }
     };
     runtime.block_on(async {
-        let result = sites.into_iter().try_for_each(|(listener, router)| {
-            let door = Door(tokio::net::TcpListener::from_std(listener)?);
-            let service = router.into_make_service_with_connect_info::<Scissors>();
-            tokio::spawn(async move { axum::serve(door, service).await });
-            Ok(())
-        });
-        started.send(result).ok();
+        for (listener, router) in sites {
+            tokio::spawn(serve::serve(Arc::clone(mock), listener, router));
+        }
+        started.send(Ok(())).ok();
         stopped.await.ok();
     });
 }
 
-fn bind(address: SocketAddr) -> io::Result<(TcpListener, String)> {
+fn bind(scheme: &str, address: SocketAddr) -> io::Result<(TcpListener, String)> {
     let listener = TcpListener::bind(address)
         .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
     listener.set_nonblocking(true)?;
@@ -197,7 +257,7 @@ fn bind(address: SocketAddr) -> io::Result<(TcpListener, String)> {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    Ok((listener, format!("http://{named}")))
+    Ok((listener, format!("{scheme}://{named}")))
 }
 
 fn check(plan: &Plan) -> io::Result<()> {
@@ -210,6 +270,12 @@ fn check(plan: &Plan) -> io::Result<()> {
     };
     if let Some(org) = plan.organisations.iter().find(|org| !is_slug(org)) {
         return invalid(format!("`{org}` is not the slug of an organisation"));
+    }
+    let path = &plan.issuer_path;
+    if !path.is_empty()
+        && (!path.starts_with('/') || path.ends_with('/') || path.contains(['{', '*', '?', '#']))
+    {
+        return invalid(format!("`{path}` is not the path of an issuer such as `/tenant`"));
     }
     let is_origin = |it: &&String| {
         Url::parse(it).is_ok_and(|url| {

@@ -1,4 +1,4 @@
-//! What every request passes first: the log, ordered delays, and the check against DNS rebinding.
+//! What every request passes first: the log, the check against DNS rebinding, and ordered faults.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{StatusCode, header};
 
-use super::fault::Fault;
+use super::fault::Route;
 use super::log::Site;
 use super::state::Mock;
+use super::strike;
+use super::wire::Scissors;
 
 /// The gate of the gateway's origin.
 pub(crate) async fn gateway(mock: State<Arc<Mock>>, request: Request, next: Next) -> Response {
@@ -26,20 +28,20 @@ pub(crate) async fn web(mock: State<Arc<Mock>>, request: Request, next: Next) ->
 async fn pass(mock: Arc<Mock>, site: Site, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let note = mock.log.enter(site, &parts, mock.clock.now());
-    if site == Site::Gateway
-        && let Some(delay) = mock.faults.take(|fault| match fault {
-            Fault::Latency(delay) => Some(*delay),
-            _ => None,
-        })
-    {
-        tokio::time::sleep(delay).await;
-    }
+    let route = match site {
+        Site::Gateway => Route::of(&parts.method, parts.uri.path()),
+        Site::Web => Route::Page,
+    };
+    let line = parts.extensions.get::<Scissors>().cloned().unwrap_or_default();
+    line.fresh();
     let response = if let Some(reason) = refusal(&mock, &parts) {
         (StatusCode::FORBIDDEN, reason).into_response()
+    } else if let Some(early) = strike::before(&mock, route, &parts, &line).await {
+        early
     } else {
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(note.clone());
-        next.run(request).await
+        strike::after(&mock, route, next.run(request).await).await
     };
     note.add(|entry| entry.status = Some(response.status().as_u16()));
     response
@@ -47,7 +49,7 @@ async fn pass(mock: Arc<Mock>, site: Site, request: Request, next: Next) -> Resp
 
 /// A page of a foreign site that had its name resolved to this machine can send requests here; it
 /// cannot hide the name that it believes to talk to, nor where it comes from.
-fn refusal(mock: &Mock, parts: &Parts) -> Option<&'static str> {
+pub(crate) fn refusal(mock: &Mock, parts: &Parts) -> Option<&'static str> {
     let host = match parts.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => parts.headers.get(header::HOST).and_then(|it| it.to_str().ok()),
@@ -59,7 +61,7 @@ fn refusal(mock: &Mock, parts: &Parts) -> Option<&'static str> {
     let sites = [&mock.base_url, &mock.web_url];
     let own = |it: &str| {
         sites.iter().any(|own| *own == it)
-            || it.strip_prefix("http://").is_some_and(|authority| {
+            || it.strip_prefix(mock.scheme()).is_some_and(|authority| {
                 is_own_host(mock, authority)
                     && sites.iter().any(|own| port(own).is_some() && port(own) == port(authority))
             })

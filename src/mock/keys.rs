@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use ring::{digest, hmac};
 
-use super::plan::HandoffSecret;
+use super::credentials::HandoffSecret;
 
 /// The keys of one gateway; a new set at every start, as nothing survives a restart anyway.
 #[derive(Debug)]

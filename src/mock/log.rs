@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::request::Parts;
+use serde::Serialize;
 
+use super::evidence::seconds;
 use super::keys::sha256;
 use super::state::lock;
 
 /// One request as the gateway saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LoggedRequest {
     /// When it arrived, by the gateway's clock, since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
     pub at: Duration,
     /// Which of the two origins it came to.
     pub site: Site,
@@ -32,6 +35,8 @@ pub struct LoggedRequest {
     pub status: Option<u16>,
     /// What kind of credential it carried.
     pub credential: Credential,
+    /// Of a request that names a client: its id.
+    pub client_id: Option<String>,
     /// Of a token request: its `grant_type`.
     pub grant_type: Option<String>,
     /// Of a token request: the [`fingerprint`] of its refresh token.
@@ -53,7 +58,7 @@ impl LoggedRequest {
 }
 
 /// A JSON-RPC message as the gateway saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedMessage {
     /// The method; none for a response.
     pub method: Option<String>,
@@ -62,7 +67,8 @@ pub struct LoggedMessage {
 }
 
 /// One of the two origins of a gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Site {
     /// MCP endpoints and authorization server.
     Gateway,
@@ -71,12 +77,15 @@ pub enum Site {
 }
 
 /// The kind of credential that a request carried, whether or not it was good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Credential {
     /// `X-API-Key`.
     ApiKey,
     /// `Authorization: Bearer`.
     Bearer,
+    /// `client_assertion`: a token that the client has signed.
+    ClientAssertion,
     /// `Authorization: Basic`, or a `client_secret` in the form.
     ClientSecret,
     /// None of these.
@@ -119,6 +128,7 @@ impl Log {
             headers: headers(&parts.headers),
             status: None,
             credential: credential(&parts.headers),
+            client_id: None,
             grant_type: None,
             refresh_token: None,
             messages: Vec::new(),

@@ -7,18 +7,25 @@
 //! It shares no code with the rest of the crate, so that one misreading of a standard cannot
 //! cancel itself out. It protects nothing: do not let anybody but a test talk to it.
 
+mod arguments;
 mod cli;
 mod clock;
+mod control;
+mod credentials;
+mod evidence;
 mod fault;
-mod faults;
 mod gateway;
 mod guard;
+mod jwk;
 mod keys;
 mod log;
 mod mcp;
 mod oauth;
 mod plan;
+mod serve;
 mod state;
+mod strike;
+mod tls;
 mod web;
 mod wire;
 
@@ -26,7 +33,10 @@ mod wire;
 mod tests;
 
 pub use cli::main;
-pub use fault::Fault;
+pub use credentials::{ApiKey, Authentication, HandoffSecret, MachineClient, StaticClient};
+pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, ToolRun};
+pub use fault::{Fault, FaultOrder, Flaw, Route};
 pub use gateway::Gateway;
+pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
-pub use plan::{Answers, ApiKey, Auth, Consent, HandoffSecret, MachineClient, Plan};
+pub use plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};

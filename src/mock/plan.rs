@@ -1,10 +1,11 @@
 //! What a mock gateway is told before it starts.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::keys::{base64url, sha256};
+use clap::ValueEnum;
+
+use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 
 /// Everything that can be chosen about a mock gateway.
 ///
@@ -14,6 +15,7 @@ use super::keys::{base64url, sha256};
 /// assert_eq!(plan.organisations, ["acme", "globex"]);
 /// ```
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Plan {
     /// Where MCP endpoints and the authorization server listen. Port 0 takes any free one.
     pub gateway_address: SocketAddr,
@@ -30,6 +32,32 @@ pub struct Plan {
     pub api_keys: Vec<ApiKey>,
     /// The clients of the client credentials grant.
     pub machine_clients: Vec<MachineClient>,
+    /// The clients that need no registration.
+    pub clients: Vec<StaticClient>,
+    /// Whether and how clients register themselves (RFC 7591).
+    pub registration: Registration,
+    /// Whether a `client_id` may be the URL of a document about the client (CIMD). Over `http` only
+    /// loopback is asked.
+    pub client_documents: bool,
+    /// Where metadata of the authorization server is found.
+    pub discovery: Discovery,
+    /// Whether that metadata says that PKCE is done with S256.
+    pub pkce_announced: bool,
+    /// What follows the gateway's origin in the issuer: empty, or a path such as `/tenant`.
+    pub issuer_path: String,
+    /// Whether there is resource metadata (RFC 9728); without it a client is on its own, as with
+    /// MCP 2025-03-26.
+    pub resource_metadata: bool,
+    /// Issuers that the resource metadata names before this one.
+    pub other_authorization_servers: Vec<String>,
+    /// The device authorization grant (RFC 8628), where it is offered.
+    pub device: Option<Device>,
+    /// What opens MCP endpoints. Anything but access tokens makes every sign-in yield an ID token.
+    pub bearer: Bearer,
+    /// The scope that a 401 asks for; none = it names none.
+    pub challenge_scope: Option<String>,
+    /// What a 403 for want of scope asks for.
+    pub step_up: StepUp,
     /// Whether MCP requests need a credential.
     pub auth: Auth,
     /// What happens to authorization requests.
@@ -45,6 +73,10 @@ pub struct Plan {
     /// A release that predates the MCP authorization server: client credentials and API keys only,
     /// `/authorize` is 404, and 401 comes without `WWW-Authenticate`.
     pub old_release: bool,
+    /// What the dice of faults start from: the same seed gives the same throws.
+    pub seed: u64,
+    /// Whether both origins are HTTPS, by an authority that the gateway makes up.
+    pub tls: bool,
     /// The pause after which an idle stream gets a comment.
     pub heartbeat: Duration,
     /// The secret that signs hand-offs between gateway and web; none = a random one.
@@ -63,6 +95,18 @@ impl Default for Plan {
             organisations: organisations.map(str::to_owned).to_vec(),
             api_keys: organisations.map(ApiKey::mock).to_vec(),
             machine_clients: organisations.map(MachineClient::mock).to_vec(),
+            clients: Vec::new(),
+            registration: Registration::Public,
+            client_documents: false,
+            discovery: Discovery::OAuth,
+            pkce_announced: true,
+            issuer_path: String::new(),
+            resource_metadata: true,
+            other_authorization_servers: Vec::new(),
+            device: None,
+            bearer: Bearer::AccessToken,
+            challenge_scope: Some("mcp:call".into()),
+            step_up: StepUp::Needed,
             auth: Auth::Required,
             consent: Consent::Ask,
             access_token_lifetime: Duration::from_hours(1),
@@ -70,6 +114,8 @@ impl Default for Plan {
             answers: Answers::Json,
             sessions: true,
             old_release: false,
+            seed: 0,
+            tls: false,
             heartbeat: Duration::from_secs(15),
             handoff_secret: None,
         }
@@ -97,7 +143,7 @@ pub enum Consent {
 }
 
 /// How Streamable HTTP answers requests that could have either form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Answers {
     /// One JSON object, except where a tool talks to the client while it runs.
     Json,
@@ -105,70 +151,63 @@ pub enum Answers {
     Sse,
 }
 
-/// An API key of one organisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    /// The slug of the organisation.
-    pub org: String,
-    /// The key: `apx_live_sk_` and 32 characters.
-    pub key: String,
+/// Whether and how clients register themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// They do not: there is no endpoint for it.
+    Closed,
+    /// They get a secret, and must use it the way that they asked for.
+    Confidential,
+    /// They become public clients, whatever they ask for.
+    Public,
 }
 
-impl ApiKey {
-    /// The key that the mock makes up for `org`: always the same, and obviously no real one.
-    pub fn mock(org: &str) -> Self {
-        Self { org: org.to_owned(), key: format!("apx_live_sk_{}", fake(org)) }
+/// Where metadata of the authorization server is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Discovery {
+    /// Both documents.
+    Both,
+    /// Nowhere: the default endpoints of MCP 2025-03-26 are all there is.
+    None,
+    /// RFC 8414.
+    #[value(name = "oauth")]
+    OAuth,
+    /// `OpenID` Connect Discovery 1.0.
+    #[value(name = "openid")]
+    OpenId,
+}
+
+/// The device authorization grant (RFC 8628).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// How long a client has to wait between two polls.
+    pub interval: Duration,
+    /// How long the codes last.
+    pub lifetime: Duration,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(5), lifetime: Duration::from_mins(10) }
     }
 }
 
-/// A confidential client of the client credentials grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineClient {
-    /// The slug of the organisation.
-    pub org: String,
-    /// The `client_id`.
-    pub client_id: String,
-    /// The `client_secret`.
-    pub client_secret: String,
+/// What opens MCP endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Bearer {
+    /// Access tokens.
+    AccessToken,
+    /// Access tokens and ID tokens.
+    Either,
+    /// ID tokens only.
+    IdToken,
 }
 
-impl MachineClient {
-    /// The client that the mock makes up for `org`.
-    pub fn mock(org: &str) -> Self {
-        Self {
-            org: org.to_owned(),
-            client_id: format!("apx_client_mock_{org}"),
-            client_secret: format!("apx_secret_{}", fake(org)),
-        }
-    }
-}
-
-/// The secret that gateway and web share (`OAUTH_HANDOFF_SECRET`).
-#[derive(Clone, PartialEq, Eq)]
-pub struct HandoffSecret(String);
-
-impl HandoffSecret {
-    /// Accepts what the product accepts: 32 or more characters.
-    pub fn new(secret: &str) -> Result<Self, String> {
-        if secret.chars().count() < 32 {
-            return Err("expected 32 or more characters".into());
-        }
-        Ok(Self(secret.to_owned()))
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for HandoffSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HandoffSecret(..)")
-    }
-}
-
-/// 32 characters that say what they are, and another 32 for another organisation.
-fn fake(org: &str) -> String {
-    let digest = base64url(&sha256(org.as_bytes())).replace(['-', '_'], "0");
-    format!("MOCK{digest:.28}")
+/// What a 403 for want of scope asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StepUp {
+    /// What is missing: the client has to add what it has.
+    Needed,
+    /// What the token has, and what is missing.
+    Union,
 }

@@ -1,24 +1,32 @@
 //! What all handlers of one gateway share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::clock::Clock;
+use super::evidence::{ClientOrigin, ClientRecord, ToolRun};
 use super::fault::Faults;
 use super::keys::Keys;
 use super::log::Log;
 use super::mcp::{Sessions, Streams};
-use super::oauth::{Client, Grants};
+use super::oauth::{Client, Devices, Grants};
 use super::plan::Plan;
+use super::serve::Restart;
+use super::tls::{self, Tls};
 use super::web::{Browsers, Pages};
 
 /// A running gateway, seen from inside.
 #[derive(Debug)]
 pub(crate) struct Mock {
     pub(crate) plan: Plan,
-    /// The origin of the gateway, which is also the issuer. No slash at the end.
+    /// The origin of the gateway. No slash at the end.
     pub(crate) base_url: String,
+    /// The issuer: the origin, and the path of the plan.
+    pub(crate) issuer: String,
     /// The origin of the pages.
     pub(crate) web_url: String,
     pub(crate) clock: Clock,
@@ -28,36 +36,89 @@ pub(crate) struct Mock {
     /// Registered clients by id.
     pub(crate) clients: Mutex<HashMap<String, Client>>,
     pub(crate) grants: Mutex<Grants>,
+    pub(crate) devices: Mutex<Devices>,
     pub(crate) browsers: Browsers,
     pub(crate) pages: Pages,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Streams,
-    /// How often each tool was started.
-    pub(crate) calls: Mutex<BTreeMap<String, u64>>,
+    /// Orders to restart, for those who accept and those who serve connections.
+    pub(crate) restarts: watch::Sender<Restart>,
+    /// Every tool that was started.
+    pub(crate) runs: Mutex<Vec<ToolRun>>,
+    /// Every client that was met.
+    pub(crate) met: Mutex<Vec<ClientRecord>>,
+    /// Opens `/__mock/…`.
+    pub(crate) control_token: String,
+    pub(crate) tls: Option<Tls>,
     secrets: Mutex<Vec<String>>,
 }
 
 impl Mock {
     pub(crate) fn new(plan: Plan, base_url: String, web_url: String) -> io::Result<Self> {
+        let keys = Keys::generate(plan.handoff_secret.as_ref())?;
+        let tls = plan.tls.then(|| Tls::generate(&hosts(&plan, [&base_url, &web_url])));
+        let tls = tls.transpose()?;
+        let control_token = keys.random();
         let mut secrets: Vec<String> = plan.api_keys.iter().map(|it| it.key.clone()).collect();
         secrets.extend(plan.machine_clients.iter().map(|it| it.client_secret.clone()));
-        Ok(Self {
+        secrets.extend(
+            plan.clients.iter().filter_map(|it| it.authentication.secret()).map(Into::into),
+        );
+        let mock = Self {
+            issuer: format!("{base_url}{}", plan.issuer_path),
             base_url,
             web_url,
             clock: Clock::default(),
-            keys: Keys::generate(plan.handoff_secret.as_ref())?,
+            keys,
             log: Arc::default(),
-            faults: Faults::default(),
-            clients: Mutex::default(),
+            faults: Faults::new(plan.seed),
+            clients: Mutex::new(static_clients(&plan)),
             grants: Mutex::default(),
+            devices: Mutex::default(),
             browsers: Browsers::default(),
             pages: Pages::new()?,
             sessions: Sessions::default(),
             streams: Streams::default(),
-            calls: Mutex::default(),
+            restarts: watch::Sender::default(),
+            runs: Mutex::default(),
+            met: Mutex::default(),
+            control_token,
+            tls,
             secrets: Mutex::new(secrets),
             plan,
-        })
+        };
+        for (client_id, client) in static_clients(&mock.plan) {
+            mock.meet(ClientOrigin::Plan, &client_id, &client);
+        }
+        Ok(mock)
+    }
+
+    /// Writes down that a client was met.
+    pub(crate) fn meet(&self, origin: ClientOrigin, client_id: &str, client: &Client) {
+        lock(&self.met).push(ClientRecord {
+            at: self.clock.now(),
+            origin,
+            client_id: client_id.to_owned(),
+            name: client.name.clone(),
+            redirect_uris: client.redirect_uris.clone(),
+            authentication: client.authentication.name(),
+        });
+    }
+
+    /// What the origins begin with where they are not public ones.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https://" } else { "http://" }
+    }
+
+    /// Forgets all clients but those of the plan.
+    pub(crate) fn forget_clients(&self) {
+        *lock(&self.clients) = static_clients(&self.plan);
+    }
+
+    /// Resets all connections, forgets all sessions, and listens to nobody for a while.
+    pub(crate) fn restart(&self, down: Duration) {
+        self.sessions.forget();
+        self.restarts.send_replace(Restart { down });
     }
 
     /// The HTTP+SSE endpoint of an organisation.
@@ -91,6 +152,21 @@ impl Mock {
     pub(crate) fn secrets(&self) -> Vec<String> {
         lock(&self.secrets).clone()
     }
+}
+
+/// The hosts that a certificate is for.
+fn hosts(plan: &Plan, origins: [&String; 2]) -> Vec<String> {
+    let bound = [plan.gateway_address, plan.web_address].map(|it| format!("http://{it}"));
+    let loopback = ["http://localhost", "http://127.0.0.1", "http://[::1]"].map(str::to_owned);
+    let all = origins.into_iter().chain(&bound).chain(&loopback);
+    let mut hosts: Vec<String> = all.filter_map(|it| tls::host(it)).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+fn static_clients(plan: &Plan) -> HashMap<String, Client> {
+    plan.clients.iter().map(|it| (it.client_id.clone(), it.into())).collect()
 }
 
 /// Locks. After a panic elsewhere a mock still has more use running than dead.

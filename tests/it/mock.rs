@@ -24,7 +24,7 @@ fn start(args: &[&str]) -> (Child, Value) {
 
 #[test]
 fn it_says_where_it_is_and_ends_with_its_stdin() {
-    let (mut child, ready) = start(&["--org", "acme", "--fault", "latency=1*1"]);
+    let (mut child, ready) = start(&["--org", "acme", "--fault", "net.latency=1#1"]);
     let home = Home::new();
     let header = format!("X-API-Key:{}", ready["api_keys"]["acme"].as_str().unwrap());
     let url = ready["sse"]["acme"].as_str().unwrap();

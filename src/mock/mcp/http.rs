@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::jsonrpc::{Incoming, Message, RpcError, parse};
-use super::methods::{Caller, deliver, handle, logged, ordered};
+use super::methods::{Caller, accepted, deliver, handle, logged, ordered, spread};
 use super::session::{Revision, Session};
+use super::style::Style;
 use super::tools;
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::log::Note;
 use crate::mock::oauth::{self, Endpoint, admit, require};
 use crate::mock::plan::Answers;
@@ -33,7 +34,7 @@ pub(crate) async fn receive(
     if let Err(refusal) = admit_messages(&mock, &headers, &org, Endpoint::Http, &incoming) {
         return refusal.into_response();
     }
-    if let Some(response) = ordered(&mock) {
+    if let Some(response) = ordered(&mock, Route::Http) {
         return response;
     }
     if !(accepts(&headers, JSON) && accepts(&headers, EVENT_STREAM)) {
@@ -73,10 +74,10 @@ pub(crate) async fn listen(
     Path(org): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Http) {
+    if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Stream) {
         return refusal.into_response();
     }
-    if let Some(status) = sse_fault(&mock) {
+    if let Some(status) = sse_fault(&mock, Route::Sse) {
         return status.into_response();
     }
     if !accepts(&headers, EVENT_STREAM) {
@@ -94,7 +95,15 @@ pub(crate) async fn listen(
     if let Err(refusal) = check_revision(Some(&session), &headers) {
         return refusal.into_response();
     }
-    let (outlet, response) = mock.streams.start(mock.plan.heartbeat, || {});
+    let style = Style::draw_streamable(&mock, Route::Sse);
+    let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
+    if let Some(last) = last
+        && !mock.faults.strikes(Route::Sse, &Fault::NoResume)
+        && let Some(response) = mock.streams.resume(last, &session.id, &style)
+    {
+        return response;
+    }
+    let (outlet, response) = mock.streams.start(style, &session.id, || {});
     // A later stream takes over, so that a client which lost its one can come back at once.
     *lock(&session.stream) = Some(outlet);
     response
@@ -137,8 +146,8 @@ fn messages(incoming: &Result<Incoming, RpcError>) -> &[Message] {
 }
 
 /// The fault of the next stream.
-pub(crate) fn sse_fault(mock: &Mock) -> Option<StatusCode> {
-    mock.faults.take(|fault| match fault {
+pub(crate) fn sse_fault(mock: &Mock, route: Route) -> Option<StatusCode> {
+    mock.faults.take(route, |fault| match fault {
         Fault::SseStatus(status) => StatusCode::from_u16(*status).ok(),
         _ => None,
     })
@@ -156,22 +165,28 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
         Message::Notification { .. } | Message::Response { .. } => false,
     };
     if streams {
-        let (outlet, response) = mock.streams.start(mock.plan.heartbeat, || {});
-        let caller = Caller { mock, session, outlet: Some(outlet.clone()) };
+        let style = Style::draw_streamable(&mock, Route::Http);
+        let (outlet, response) = mock.streams.start(style, &session.id, || {});
+        let caller = Caller { mock, session, route: Route::Http, outlet: Some(outlet.clone()) };
         tokio::spawn(async move {
             let calls_tool = tools::connector(&message).is_some();
             if let Some(answer) = handle(&caller, message).await {
-                deliver(&caller.mock, &outlet, &answer, calls_tool);
+                deliver(&caller, &outlet, &answer, calls_tool);
             }
         });
         return response;
     }
-    let caller = Caller { mock, session, outlet: None };
+    let caller = Caller { mock: Arc::clone(&mock), session, route: Route::Http, outlet: None };
+    let calls_tool = tools::connector(&message).is_some();
     // A task of its own: a client that hangs up does not cancel (2025-03-26 and later).
-    match tokio::spawn(async move { handle(&caller, message).await }).await {
+    let work = tokio::spawn(async move {
+        let answer = handle(&caller, message).await?;
+        Some(if calls_tool { spread(&caller, answer) } else { answer })
+    });
+    match work.await {
         Ok(Some(answer)) => json(StatusCode::OK, answer),
         // Nothing to answer, or the request was cancelled: then an answer must not follow.
-        Ok(None) => StatusCode::ACCEPTED.into_response(),
+        Ok(None) => accepted(&mock, Route::Http).await.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -181,7 +196,7 @@ async fn batch(mock: Arc<Mock>, session: Arc<Session>, messages: Vec<Message>) -
     if *lock(&session.revision) != Some(Revision::R20250326) {
         return Refusal(StatusCode::BAD_REQUEST, "batches are of 2025-03-26 only").into_response();
     }
-    let caller = Caller { mock, session, outlet: None };
+    let caller = Caller { mock, session, route: Route::Http, outlet: None };
     let running: Vec<_> = messages
         .into_iter()
         .map(|message| {
@@ -204,7 +219,7 @@ fn session(mock: &Mock, headers: &HeaderMap, org: &str) -> Result<Option<Arc<Ses
     let Some(id) = headers.get(SESSION_ID).map(|it| it.to_str().unwrap_or_default()) else {
         return Ok(None);
     };
-    if mock.faults.strikes(&Fault::SessionLost) {
+    if mock.faults.strikes(Route::Http, &Fault::SessionLost) {
         mock.sessions.end(id);
     }
     match mock.sessions.find(id, org) {

@@ -13,7 +13,7 @@ use super::jsonrpc::{self, Message, RpcError};
 use super::session::{Revision, Session};
 use super::stream::Outlet;
 use super::tools;
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::log::LoggedMessage;
 use crate::mock::state::{Mock, lock};
 
@@ -22,6 +22,8 @@ use crate::mock::state::{Mock, lock};
 pub(crate) struct Caller {
     pub(crate) mock: Arc<Mock>,
     pub(crate) session: Arc<Session>,
+    /// The kind of request that the message came by.
+    pub(crate) route: Route,
     /// Where a running request can talk to the client.
     pub(crate) outlet: Option<Outlet>,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Caller {
 pub(crate) async fn handle(caller: &Caller, message: Message) -> Option<String> {
     match message {
         Message::Request { id, method, params } => {
-            let work = request(caller, &method, params.as_deref());
+            let work = request(caller, &id, &method, params.as_deref());
             Some(match caller.session.run(&id, work).await? {
                 Ok(result) => jsonrpc::answer(&id, &result),
                 Err(error) => error.answer(Some(&id)),
@@ -53,16 +55,52 @@ pub(crate) async fn handle(caller: &Caller, message: Message) -> Option<String> 
 }
 
 /// Sends an answer on a stream.
-pub(crate) fn deliver(mock: &Mock, outlet: &Outlet, answer: &str, calls_tool: bool) {
-    if calls_tool && mock.faults.strikes(&Fault::AnswerTwice) {
-        outlet.message(answer);
+pub(crate) fn deliver(caller: &Caller, outlet: &Outlet, answer: &str, calls_tool: bool) {
+    if !calls_tool {
+        return outlet.message(answer);
     }
-    outlet.message(answer);
+    let strikes = |fault: &Fault| caller.mock.faults.strikes(caller.route, fault);
+    let mut answer = spread(caller, answer.to_owned());
+    if strikes(&Fault::AnswerUnknownId) {
+        outlet.message(r#"{"jsonrpc":"2.0","id":"nobody-asked","result":{}}"#);
+    }
+    if strikes(&Fault::AnswerTwoInOne) {
+        let log = r#"{"level":"info","logger":"mock","data":"two in one"}"#;
+        answer = format!("{}\n{answer}", jsonrpc::notification("notifications/message", log));
+    }
+    outlet.message(&answer);
+    if strikes(&Fault::AnswerTwice) {
+        outlet.message(&answer);
+    }
+}
+
+/// Puts line ends between the tokens of an answer, where that is ordered.
+pub(crate) fn spread(caller: &Caller, answer: String) -> String {
+    let lines = caller.mock.faults.take(caller.route, |fault| match fault {
+        Fault::AnswerLines(lines) => Some(*lines),
+        _ => None,
+    });
+    let Some(lines) = lines else { return answer };
+    let parsed: Option<Value> = serde_json::from_str(&answer).ok();
+    let pretty = parsed.and_then(|it| serde_json::to_string_pretty(&it).ok());
+    // No string of JSON holds a line end as such.
+    pretty.map_or(answer, |it| it.replace('\n', lines))
+}
+
+/// 202, at its time.
+pub(crate) async fn accepted(mock: &Mock, route: Route) -> StatusCode {
+    if let Some(wait) = mock.faults.take(route, |fault| match fault {
+        Fault::Slow202(wait) => Some(*wait),
+        _ => None,
+    }) {
+        tokio::time::sleep(wait).await;
+    }
+    StatusCode::ACCEPTED
 }
 
 /// What a test has ordered instead of handling a POST.
-pub(crate) fn ordered(mock: &Mock) -> Option<Response> {
-    mock.faults.take(|fault| match fault {
+pub(crate) fn ordered(mock: &Mock, route: Route) -> Option<Response> {
+    mock.faults.take(route, |fault| match fault {
         Fault::PostRedirect(to) => Some(Redirect::temporary(to).into_response()),
         Fault::PostStatus(status) => Some(StatusCode::from_u16(*status).ok()?.into_response()),
         _ => None,
@@ -98,6 +136,7 @@ struct Cancelled {
 
 async fn request(
     caller: &Caller,
+    id: &RawValue,
     method: &str,
     params: Option<&RawValue>,
 ) -> Result<String, RpcError> {
@@ -107,7 +146,7 @@ async fn request(
             Ok("{}".into())
         }
         "tools/list" => Ok(tools::list().to_string()),
-        "tools/call" => tools::call(caller, params).await,
+        "tools/call" => tools::call(caller, id, params).await,
         "resources/list" => Ok(resources().to_string()),
         "resources/templates/list" => Ok(json!({"resourceTemplates": []}).to_string()),
         "resources/read" => read_resource(params),

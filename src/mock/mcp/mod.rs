@@ -5,9 +5,11 @@ mod jsonrpc;
 mod methods;
 mod orders;
 mod session;
+mod source;
 mod sql;
 mod sse;
 mod stream;
+mod style;
 mod tools;
 
 use std::sync::Arc;

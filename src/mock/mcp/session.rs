@@ -76,6 +76,11 @@ impl Session {
         method: &str,
         params: &str,
     ) -> Result<String, RpcError> {
+        self.wait(self.pose(outlet, method, params)).await
+    }
+
+    /// Asks the client.
+    pub(crate) fn pose(&self, outlet: &Outlet, method: &str, params: &str) -> Asked {
         let n = self.n_asked.fetch_add(1, Ordering::Relaxed);
         let id = format!("\"mock-{n}\"");
         let (answered, answer) = oneshot::channel();
@@ -83,13 +88,18 @@ impl Session {
         outlet.message(&format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#
         ));
-        let answer = tokio::time::timeout(ASK_LIMIT, answer).await;
-        lock(&self.asked).remove(&id);
+        Asked { id, method: method.to_owned(), answer }
+    }
+
+    /// Waits for the text of a response.
+    pub(crate) async fn wait(&self, asked: Asked) -> Result<String, RpcError> {
+        let answer = tokio::time::timeout(ASK_LIMIT, asked.answer).await;
+        lock(&self.asked).remove(&asked.id);
         match answer {
             Ok(Ok(text)) => Ok(text),
             _ => Err(RpcError {
                 code: -32001,
-                message: format!("the client did not answer `{method}` in time"),
+                message: format!("the client did not answer `{}` in time", asked.method),
             }),
         }
     }
@@ -119,6 +129,14 @@ impl Session {
             running.notify_one();
         }
     }
+}
+
+/// A request of the server that is on its way.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    id: String,
+    method: String,
+    answer: oneshot::Receiver<String>,
 }
 
 /// The sessions of one gateway.

@@ -10,9 +10,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::http::admit_messages;
 use super::jsonrpc::{Incoming, parse};
-use super::methods::{Caller, deliver, handle, logged, ordered};
+use super::methods::{Caller, accepted, deliver, handle, logged, ordered};
+use super::style::Style;
 use super::tools;
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::log::Note;
 use crate::mock::oauth::{Endpoint, Form, admit};
 use crate::mock::state::{Mock, lock};
@@ -26,15 +27,16 @@ pub(crate) async fn open(
     if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Sse) {
         return refusal.into_response();
     }
-    if let Some(status) = super::http::sse_fault(&mock) {
+    if let Some(status) = super::http::sse_fault(&mock, Route::Sse) {
         return status.into_response();
     }
     let id = mock.issue("");
     let session = mock.sessions.begin(id.clone(), &org);
     let closing = (Arc::clone(&mock), id.clone());
-    let (outlet, response) =
-        mock.streams.start(mock.plan.heartbeat, move || closing.0.sessions.end(&closing.1));
-    let endpoint = mock.faults.take(|fault| match fault {
+    let (outlet, response) = mock
+        .streams
+        .start(Style::draw(&mock, Route::Sse), &id, move || closing.0.sessions.end(&closing.1));
+    let endpoint = mock.faults.take(Route::Sse, |fault| match fault {
         Fault::EndpointEvent(data) => Some(data.clone()),
         _ => None,
     });
@@ -57,15 +59,15 @@ pub(crate) async fn receive(
     if let Ok(Incoming::One(message)) = &incoming {
         note.add(|entry| entry.messages = vec![logged(message)]);
     }
-    if let Err(refusal) = admit_messages(&mock, &headers, &org, Endpoint::Sse, &incoming) {
+    if let Err(refusal) = admit_messages(&mock, &headers, &org, Endpoint::Post, &incoming) {
         return refusal.into_response();
     }
-    if let Some(response) = ordered(&mock) {
+    if let Some(response) = ordered(&mock, Route::Post) {
         return response;
     }
     let form = Form::parse(query.unwrap_or_default().as_bytes());
     let id = form.get("sessionId").unwrap_or_default();
-    if mock.faults.strikes(&Fault::SessionLost) {
+    if mock.faults.strikes(Route::Post, &Fault::SessionLost) {
         mock.sessions.end(id);
     }
     let session = mock.sessions.find(id, &org);
@@ -80,19 +82,19 @@ pub(crate) async fn receive(
         Err(error) => return (StatusCode::BAD_REQUEST, error.answer(None)).into_response(),
     };
     let outlet = lock(&session.stream).clone();
-    let caller = Caller { mock, session, outlet };
+    let caller = Caller { mock: Arc::clone(&mock), session, route: Route::Post, outlet };
     let calls_tool = tools::connector(&message).is_some();
-    let early = calls_tool && caller.mock.faults.strikes(&Fault::AnswerBefore202);
+    let early = calls_tool && mock.faults.strikes(Route::Post, &Fault::AnswerBefore202);
     let work = tokio::spawn(async move {
         if let Some(answer) = handle(&caller, message).await
             && let Some(outlet) = &caller.outlet
         {
-            deliver(&caller.mock, outlet, &answer, calls_tool);
+            deliver(&caller, outlet, &answer, calls_tool);
         }
     });
     if early {
         // A panic in it has been printed already.
         work.await.ok();
     }
-    (StatusCode::ACCEPTED, "Accepted").into_response()
+    (accepted(&mock, Route::Post).await, "Accepted").into_response()
 }

@@ -1,5 +1,6 @@
 //! The tools.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,7 +10,9 @@ use serde_json::{Value, json};
 use super::jsonrpc::{Message, RpcError, notification};
 use super::methods::{Caller, arguments};
 use super::sql;
+use crate::mock::evidence::ToolRun;
 use crate::mock::fault::Fault;
+use crate::mock::log::fingerprint;
 use crate::mock::state::lock;
 
 /// The answer to `tools/list`.
@@ -64,13 +67,26 @@ pub(crate) fn connector(message: &Message) -> Option<&'static str> {
 }
 
 /// Answers `tools/call`.
-pub(crate) async fn call(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcError> {
+pub(crate) async fn call(
+    caller: &Caller,
+    id: &RawValue,
+    params: Option<&RawValue>,
+) -> Result<String, RpcError> {
     let call: Call = arguments(params)?;
     if !NAMES.contains(&call.name.as_str()) {
         return Err(RpcError::invalid_params(format!("there is no tool `{}`", call.name)));
     }
-    *lock(&caller.mock.calls).entry(call.name.clone()).or_default() += 1;
     let given = call.arguments.as_deref();
+    let session = &caller.session;
+    lock(&caller.mock.runs).push(ToolRun {
+        at: caller.mock.clock.now(),
+        tool: call.name.clone(),
+        org: session.org.clone(),
+        session: (!session.id.is_empty()).then(|| fingerprint(&session.id)),
+        id: id.get().to_owned(),
+        arguments: fingerprint(given.map_or("", RawValue::get)),
+    });
+    server_request(caller);
     let result = match call.name.as_str() {
         "query_postgres_orders" => query(given),
         "echo" => echo(given),
@@ -79,11 +95,30 @@ pub(crate) async fn call(caller: &Caller, params: Option<&RawValue>) -> Result<S
         "ask" => ask(caller, given).await,
         _ => Ok(announce(caller)),
     };
-    if caller.mock.faults.strikes(&Fault::AnswerLost) {
+    if caller.mock.faults.strikes(caller.route, &Fault::AnswerLost) {
         // Only a cancellation ends this, or the end of the gateway.
         std::future::pending::<()>().await;
     }
-    result
+    let other = caller.mock.faults.take(caller.route, |fault| match fault {
+        Fault::BigResult(bytes) => Some(text(&"x".repeat(*bytes))),
+        Fault::ToolError(problem) => Some(failure(problem)),
+        _ => None,
+    });
+    other.map_or(result, Ok)
+}
+
+/// Asks the client something in between, where that is ordered, and does not care for its answer.
+fn server_request(caller: &Caller) {
+    let method = caller.mock.faults.take(caller.route, |fault| match fault {
+        Fault::ServerRequest(method) => Some(method.clone()),
+        _ => None,
+    });
+    let outlet = caller.outlet.clone().or_else(|| lock(&caller.session.stream).clone());
+    if let (Some(method), Some(outlet)) = (method, outlet) {
+        let session = Arc::clone(&caller.session);
+        let asked = session.pose(&outlet, &method, "{}");
+        tokio::spawn(async move { session.wait(asked).await });
+    }
 }
 
 #[derive(Deserialize)]

@@ -4,16 +4,39 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use super::{jwt, metadata};
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::keys::same_secret;
-use crate::mock::plan::Auth;
+use crate::mock::plan::{Auth, Bearer, StepUp};
 use crate::mock::state::{Mock, lock};
 
-/// Which of the two endpoints of an organisation is asked for.
+/// What is asked of an organisation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Endpoint {
+    /// Streamable HTTP.
     Http,
+    /// HTTP+SSE: a message.
+    Post,
+    /// HTTP+SSE: the stream.
     Sse,
+    /// Streamable HTTP: the stream that a GET opens.
+    Stream,
+}
+
+impl Endpoint {
+    fn path(self, org: &str) -> String {
+        match self {
+            Self::Http | Self::Stream => format!("/mcp/{org}"),
+            Self::Post | Self::Sse => format!("/mcp/{org}/sse"),
+        }
+    }
+
+    fn route(self) -> Route {
+        match self {
+            Self::Http => Route::Http,
+            Self::Post => Route::Post,
+            Self::Sse | Self::Stream => Route::Sse,
+        }
+    }
 }
 
 /// What a credential covers.
@@ -126,30 +149,49 @@ pub(crate) fn require(
 ) -> Result<(), Refusal> {
     match connectors.find(|it| !access.covers(it)) {
         Some(connector) => {
-            Err(insufficient_scope(mock, org, endpoint, &format!("mcp:call:{connector}")))
+            let mut scope = format!("mcp:call:{connector}");
+            if let (StepUp::Union, Access::Scope(has)) = (mock.plan.step_up, access) {
+                scope = format!("{has} {scope}");
+            }
+            Err(insufficient_scope(mock, org, endpoint, &scope))
         }
         None => Ok(()),
     }
 }
 
-/// The refusal that a test has ordered, if it has.
+/// The refusal that is ordered, if one is.
 fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
-    mock.faults.take(|fault| match fault {
-        Fault::Forbidden => Some(Refusal::Address),
-        Fault::InsufficientScope(scope) => Some(insufficient_scope(mock, org, endpoint, scope)),
-        Fault::RateLimit(seconds) => Some(Refusal::RateLimit(*seconds)),
-        Fault::Unauthorized => Some(unauthorized(mock, org, endpoint, Some("invalid_token"))),
-        Fault::UnauthorizedWithoutChallenge => Some(Refusal::Unauthorized(None)),
+    let fault = mock.faults.take(endpoint.route(), |fault| match fault {
+        Fault::Forbidden
+        | Fault::InsufficientScope(_)
+        | Fault::RateLimit(_)
+        | Fault::Unauthorized
+        | Fault::UnauthorizedWithoutChallenge => Some(fault.clone()),
         _ => None,
-    })
+    })?;
+    match fault {
+        Fault::Forbidden => Some(Refusal::Address),
+        Fault::InsufficientScope(scope) => Some(insufficient_scope(mock, org, endpoint, &scope)),
+        Fault::RateLimit(seconds) => Some(Refusal::RateLimit(seconds)),
+        Fault::Unauthorized => Some(unauthorized(mock, org, endpoint, Some("invalid_token"))),
+        _ => Some(Refusal::Unauthorized(None)),
+    }
 }
 
 fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
     let now = mock.clock.now().as_secs();
-    let claims = jwt::verify(&mock.keys, token).filter(|it| {
-        it.iss == mock.base_url && now < it.exp && lock(&mock.grants).is_current(&it.jti)
+    let opens = |kind: jwt::Kind| match mock.plan.bearer {
+        Bearer::AccessToken => kind == jwt::Kind::Access,
+        Bearer::Either => true,
+        Bearer::IdToken => kind == jwt::Kind::Id,
+    };
+    let token = jwt::verify(&mock.keys, token).filter(|(kind, it)| {
+        opens(*kind)
+            && it.iss == mock.issuer
+            && now < it.exp
+            && lock(&mock.grants).is_current(&it.jti)
     });
-    let Some(claims) = claims else {
+    let Some((_, claims)) = token else {
         return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
     };
     // The product binds a token to an organisation: its audience may be either endpoint of it.
@@ -165,14 +207,21 @@ fn unauthorized(
     endpoint: Endpoint,
     error: Option<&'static str>,
 ) -> Refusal {
+    let ordered = mock.faults.take(endpoint.route(), |fault| match fault {
+        Fault::Challenge(raw) => Some(raw.clone()),
+        _ => None,
+    });
+    if let Some(raw) = ordered {
+        return Refusal::Unauthorized(raw);
+    }
     let known = !mock.plan.old_release;
-    let scope = metadata::DEFAULT_SCOPE;
+    let scope = mock.plan.challenge_scope.as_deref();
     Refusal::Unauthorized(known.then(|| challenge(mock, org, endpoint, error, scope)))
 }
 
 fn insufficient_scope(mock: &Mock, org: &str, endpoint: Endpoint, scope: &str) -> Refusal {
     let error = Some("insufficient_scope");
-    Refusal::InsufficientScope(challenge(mock, org, endpoint, error, scope))
+    Refusal::InsufficientScope(challenge(mock, org, endpoint, error, Some(scope)))
 }
 
 /// RFC 9728 5.1 and RFC 6750 3.
@@ -181,16 +230,17 @@ fn challenge(
     org: &str,
     endpoint: Endpoint,
     error: Option<&str>,
-    scope: &str,
+    scope: Option<&str>,
 ) -> String {
-    let path = match endpoint {
-        Endpoint::Http => format!("/mcp/{org}"),
-        Endpoint::Sse => format!("/mcp/{org}/sse"),
-    };
-    let error = error.map(|error| format!("error=\"{error}\", ")).unwrap_or_default();
-    format!(
-        "Bearer {error}resource_metadata=\"{}/.well-known/oauth-protected-resource{path}\", \
-         scope=\"{scope}\"",
-        mock.base_url,
-    )
+    let path = endpoint.path(org);
+    let document = mock
+        .plan
+        .resource_metadata
+        .then(|| format!("{}/.well-known/oauth-protected-resource{path}", mock.base_url));
+    let parameters: Vec<String> =
+        [("error", error), ("resource_metadata", document.as_deref()), ("scope", scope)]
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}=\"{}\"", value?)))
+            .collect();
+    format!("Bearer {}", parameters.join(", ")).trim_end().to_owned()
 }

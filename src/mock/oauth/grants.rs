@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::mock::evidence::RefreshTokenRecord;
 use crate::mock::keys::{base64url, same_secret, sha256};
+use crate::mock::log::fingerprint;
 
 /// What a user granted to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(crate) struct Grant {
     pub(crate) org: String,
     pub(crate) scope: String,
     pub(crate) resource: String,
+    /// `OpenID` Connect Core 3.1.2.1: comes back in the ID token.
+    pub(crate) nonce: Option<String>,
     /// Whether the client registered for refresh tokens.
     pub(crate) refreshes: bool,
 }
@@ -35,8 +39,9 @@ pub(crate) struct Grants {
     next_family: u64,
     generation: u64,
     reuses: u64,
-    /// Decisions of the consent page that were used, by nonce, with their expiry.
-    decisions: HashMap<String, Duration>,
+    /// What was used once and must not be used again, with its expiry: decisions of the consent
+    /// page and tokens by which clients proved themselves.
+    used_up: HashMap<String, Duration>,
 }
 
 /// All refresh tokens that come from one code.
@@ -58,8 +63,43 @@ struct Code {
 #[derive(Debug)]
 struct RefreshToken {
     family: u64,
+    /// The token that it was exchanged for.
+    parent: Option<String>,
+    issued: Duration,
     expires: Duration,
-    used: bool,
+    /// When it was first exchanged.
+    used: Option<Duration>,
+    /// The token that came of the last exchange.
+    successor: Option<String>,
+    /// Every time that it was presented, for whatever it was good.
+    presented: Vec<Duration>,
+}
+
+/// Where a new refresh token belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link<'a> {
+    pub(crate) family: u64,
+    /// The token that it is exchanged for.
+    pub(crate) parent: Option<&'a str>,
+}
+
+/// What happens to refresh tokens that are used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rotation {
+    /// Whether they are used up.
+    pub(crate) rotates: bool,
+    /// Whether the use of a used one ends its chain (RFC 6749 10.4).
+    pub(crate) reuse_revokes: bool,
+    /// For how long used ones work all the same.
+    pub(crate) grace: Option<Grace>,
+}
+
+/// A time in which lost answers are made up for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grace {
+    pub(crate) lasts: Duration,
+    /// Only while the token that came of it was not used itself.
+    pub(crate) last_only: bool,
 }
 
 /// A grant, and the family to which its next refresh token belongs.
@@ -76,10 +116,9 @@ impl Grants {
         now: Duration,
     ) {
         self.codes.retain(|_, it| now < it.expires);
-        self.refresh_tokens.retain(|_, it| now < it.expires);
-        let family = self.next_family;
-        self.next_family += 1;
-        self.families.insert(family, Family { grant, revoked: false });
+        // Expired ones stay for a while: what was done with them is evidence.
+        self.refresh_tokens.retain(|_, it| now < it.expires + Duration::from_hours(24));
+        let family = self.add_family(grant);
         let expires = now + CODE_LIFETIME;
         self.codes.insert(code, Code { family, redirect_uri, challenge, expires, used: false });
     }
@@ -119,8 +158,26 @@ impl Grants {
     }
 
     /// Enters a new refresh token.
-    pub(crate) fn add_refresh_token(&mut self, token: String, family: u64, expires: Duration) {
-        self.refresh_tokens.insert(token, RefreshToken { family, expires, used: false });
+    pub(crate) fn add_refresh_token(
+        &mut self,
+        token: String,
+        link: Link<'_>,
+        issued: Duration,
+        expires: Duration,
+    ) {
+        if let Some(parent) = link.parent.and_then(|it| self.refresh_tokens.get_mut(it)) {
+            parent.successor = Some(token.clone());
+        }
+        let new = RefreshToken {
+            family: link.family,
+            parent: link.parent.map(str::to_owned),
+            issued,
+            expires,
+            used: None,
+            successor: None,
+            presented: Vec::new(),
+        };
+        self.refresh_tokens.insert(token, new);
     }
 
     /// Uses up a refresh token.
@@ -128,19 +185,25 @@ impl Grants {
         &mut self,
         token: &str,
         client_id: &str,
+        rotation: Rotation,
         now: Duration,
     ) -> Result<Redeemed, &'static str> {
+        let in_grace = self.is_in_grace(token, rotation.grace, now);
         let token = self.refresh_tokens.get_mut(token).ok_or("this refresh token is not known")?;
+        token.presented.push(now);
         let family =
             self.families.get_mut(&token.family).ok_or("this refresh token is not known")?;
         if family.grant.client_id != client_id {
             return Err("this refresh token belongs to another client");
         }
-        if token.used {
+        if token.used.is_some() && !in_grace {
             // RFC 6749 10.4: one of its two holders is not the client, so the whole chain ends.
             self.reuses += 1;
-            family.revoked = true;
-            return Err("this refresh token was used before: its whole chain is revoked");
+            if rotation.reuse_revokes {
+                family.revoked = true;
+                return Err("this refresh token was used before: its whole chain is revoked");
+            }
+            return Err("this refresh token was used before");
         }
         if family.revoked {
             return Err("this refresh token was revoked");
@@ -148,8 +211,25 @@ impl Grants {
         if token.expires <= now {
             return Err("this refresh token has expired");
         }
-        token.used = true;
+        if rotation.rotates {
+            token.used.get_or_insert(now);
+        }
         Ok((family.grant.clone(), token.family))
+    }
+
+    fn is_in_grace(&self, token: &str, grace: Option<Grace>, now: Duration) -> bool {
+        let token = self.refresh_tokens.get(token);
+        let (Some(token), Some(grace)) = (token, grace) else { return false };
+        let successor = token.successor.as_ref().and_then(|it| self.refresh_tokens.get(it));
+        token.used.is_some_and(|used| now < used + grace.lasts)
+            && !(grace.last_only && successor.is_some_and(|it| it.used.is_some()))
+    }
+
+    /// Uses up a code before its client can.
+    pub(crate) fn use_up_code(&mut self, code: &str) {
+        if let Some(code) = self.codes.get_mut(code) {
+            code.used = true;
+        }
     }
 
     /// What a refresh token stands for, without using it.
@@ -188,15 +268,49 @@ impl Grants {
         jti.starts_with(&format!("g{}-", self.generation))
     }
 
+    /// What became of every refresh token, in the order of issue.
+    pub(crate) fn records(&self) -> Vec<RefreshTokenRecord> {
+        let mut records: Vec<_> = self
+            .refresh_tokens
+            .iter()
+            .filter_map(|(token, it)| {
+                let family = self.families.get(&it.family)?;
+                Some(RefreshTokenRecord {
+                    token: fingerprint(token),
+                    chain: it.family,
+                    parent: it.parent.as_deref().map(fingerprint),
+                    client_id: family.grant.client_id.clone(),
+                    user: family.grant.user.clone(),
+                    org: family.grant.org.clone(),
+                    issued: it.issued,
+                    expires: it.expires,
+                    presented: it.presented.clone(),
+                    used: it.used.is_some(),
+                    revoked: family.revoked,
+                })
+            })
+            .collect();
+        records.sort_by_key(|it| it.issued);
+        records
+    }
+
     /// How often a used refresh token was presented.
     pub(crate) fn reuses(&self) -> u64 {
         self.reuses
     }
 
-    /// Uses up a decision of the consent page: false when that happened before.
-    pub(crate) fn use_decision(&mut self, nonce: &str, expires: Duration, now: Duration) -> bool {
-        self.decisions.retain(|_, expires| now < *expires);
-        self.decisions.insert(nonce.to_owned(), expires).is_none()
+    /// Uses up what may be used once: false when that happened before.
+    pub(crate) fn use_once(&mut self, name: &str, expires: Duration, now: Duration) -> bool {
+        self.used_up.retain(|_, expires| now < *expires);
+        self.used_up.insert(name.to_owned(), expires).is_none()
+    }
+
+    /// A new family of refresh tokens, of a grant that came without a code.
+    pub(crate) fn add_family(&mut self, grant: Grant) -> u64 {
+        let family = self.next_family;
+        self.next_family += 1;
+        self.families.insert(family, Family { grant, revoked: false });
+        family
     }
 }
 

@@ -1,4 +1,4 @@
-//! Access tokens: JSON Web Tokens signed with Ed25519 (RFC 8037).
+//! Access and ID tokens: JSON Web Tokens signed with Ed25519 (RFC 8037).
 //!
 //! The product signs RS256. A client must not care: access tokens are opaque to it.
 
@@ -20,13 +20,30 @@ pub(crate) struct Claims {
     pub(crate) exp: u64,
     /// `g<generation>-<random>`: the generation lets all tokens so far be declared expired.
     pub(crate) jti: String,
+    pub(crate) nonce: Option<String>,
+}
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Access,
+    Id,
+}
+
+impl Kind {
+    /// RFC 9068 2.1 names the type of access tokens.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Id => "JWT",
+        }
+    }
 }
 
 /// Signs a token.
-pub(crate) fn sign(keys: &Keys, claims: &Claims) -> String {
-    // RFC 9068 2.1 names the type.
-    let header = json!({"alg": "EdDSA", "typ": "at+jwt", "kid": KEY_ID});
-    let payload = json!({
+pub(crate) fn sign(keys: &Keys, kind: Kind, claims: &Claims) -> String {
+    let header = json!({"alg": "EdDSA", "typ": kind.name(), "kid": KEY_ID});
+    let mut payload = json!({
         "iss": claims.iss,
         "sub": claims.sub,
         "aud": claims.aud,
@@ -37,6 +54,9 @@ pub(crate) fn sign(keys: &Keys, claims: &Claims) -> String {
         "exp": claims.exp,
         "jti": claims.jti,
     });
+    if let (Some(nonce), Some(payload)) = (&claims.nonce, payload.as_object_mut()) {
+        payload.insert("nonce".into(), nonce.as_str().into());
+    }
     let header = base64url(header.to_string().as_bytes());
     let payload = base64url(payload.to_string().as_bytes());
     let signing_input = format!("{header}.{payload}");
@@ -45,13 +65,19 @@ pub(crate) fn sign(keys: &Keys, claims: &Claims) -> String {
 }
 
 /// The claims of a token that this gateway signed; expiry is for the caller to judge.
-pub(crate) fn verify(keys: &Keys, token: &str) -> Option<Claims> {
+pub(crate) fn verify(keys: &Keys, token: &str) -> Option<(Kind, Claims)> {
+    #[derive(Deserialize)]
+    struct Header {
+        typ: String,
+    }
     let (signing_input, signature) = token.rsplit_once('.')?;
     if !keys.verify_token(signing_input, &from_base64url(signature)?) {
         return None;
     }
-    let (_, payload) = signing_input.split_once('.')?;
-    serde_json::from_slice(&from_base64url(payload)?).ok()
+    let (header, payload) = signing_input.split_once('.')?;
+    let header: Header = serde_json::from_slice(&from_base64url(header)?).ok()?;
+    let kind = [Kind::Access, Kind::Id].into_iter().find(|it| it.name() == header.typ)?;
+    Some((kind, serde_json::from_slice(&from_base64url(payload)?).ok()?))
 }
 
 /// The name of the only key.

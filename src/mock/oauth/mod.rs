@@ -1,7 +1,12 @@
 //! The authorization server. Its issuer is the gateway's origin.
 
 mod access;
+mod assertion;
 mod authorize;
+mod client;
+mod client_auth;
+mod device;
+mod documents;
 mod form;
 mod grants;
 pub(crate) mod jwt;
@@ -21,11 +26,12 @@ use http::{StatusCode, header};
 
 pub(crate) use access::{Endpoint, Refusal, admit, require};
 pub(crate) use authorize::AuthorizationRequest;
+pub(crate) use client::Client;
+pub(crate) use device::Devices;
 pub(crate) use form::Form;
 pub(crate) use grants::Grants;
-pub(crate) use register::Client;
 
-use super::plan::Auth;
+use super::plan::{Auth, Discovery, Registration};
 use super::state::Mock;
 
 /// All that the plan lets exist; what an old release does not know is 404.
@@ -35,18 +41,49 @@ pub(crate) fn routes(mock: &Mock) -> Router<Arc<Mock>> {
         return router;
     }
     router = router.route("/oauth/token", post(token::token));
-    if !mock.plan.old_release {
-        router = router
-            .route("/.well-known/oauth-protected-resource", get(metadata::root_resource))
-            .route("/.well-known/oauth-protected-resource/{*path}", get(metadata::resource))
-            .route("/.well-known/oauth-authorization-server", get(metadata::server))
-            .route("/.well-known/jwks.json", get(metadata::jwks))
-            .route("/register", post(register::register))
-            .route("/authorize", get(authorize::authorize))
-            .route("/authorize/complete", get(authorize::complete))
-            .route("/oauth/revoke", post(revoke::revoke));
+    if mock.plan.old_release {
+        return router.layer(DefaultBodyLimit::max(MAX_BODY));
+    }
+    router = discovery(router, mock)
+        .route("/.well-known/jwks.json", get(metadata::jwks))
+        .route("/authorize", get(authorize::authorize))
+        .route("/authorize/complete", get(authorize::complete))
+        .route("/oauth/revoke", post(revoke::revoke));
+    if mock.plan.registration != Registration::Closed {
+        router = router.route("/register", post(register::register));
+    }
+    if mock.plan.device.is_some() {
+        router = router.route("/oauth/device_authorization", post(device::begin));
     }
     router.layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// The documents, where RFC 9728 3.1, RFC 8414 3.1 and `OpenID` Connect Discovery 1.0, 4 put them:
+/// nothing of an issuer with a path is at the root, where it would be another issuer's.
+fn discovery(mut router: Router<Arc<Mock>>, mock: &Mock) -> Router<Arc<Mock>> {
+    if mock.plan.resource_metadata {
+        router = router
+            .route("/.well-known/oauth-protected-resource", get(metadata::root_resource))
+            .route("/.well-known/oauth-protected-resource/{*path}", get(metadata::resource));
+    }
+    let path = &mock.plan.issuer_path;
+    if matches!(mock.plan.discovery, Discovery::OAuth | Discovery::Both) {
+        let at = format!("/.well-known/oauth-authorization-server{path}");
+        router = router.route(&at, get(metadata::server));
+    }
+    if matches!(mock.plan.discovery, Discovery::OpenId | Discovery::Both) {
+        let at = format!("/.well-known/openid-configuration{path}");
+        router = router.route(&at, get(metadata::openid));
+        if !path.is_empty() {
+            let at = format!("{path}/.well-known/openid-configuration");
+            router = router.route(&at, get(metadata::openid));
+        }
+    }
+    if mock.plan.discovery == Discovery::None {
+        // MCP 2025-03-26, "Fallbacks for Servers without Metadata Discovery".
+        router = router.route("/token", post(token::token));
+    }
+    router
 }
 
 /// An error as RFC 6749 5.2 and RFC 7591 3.2.2 word it.

@@ -1,4 +1,4 @@
-//! Dynamic client registration (RFC 7591): anybody may, all become public clients.
+//! Dynamic client registration (RFC 7591): anybody may.
 
 use std::sync::Arc;
 
@@ -9,39 +9,23 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use url::Url;
 
+use super::client::{Client, is_redirect_uri};
 use super::{OAuthError, metadata, no_store};
-use crate::mock::fault::Fault;
+use crate::mock::credentials::Authentication;
+use crate::mock::evidence::ClientOrigin;
+use crate::mock::fault::{Fault, Route};
+use crate::mock::plan::Registration;
 use crate::mock::state::{Mock, lock};
-
-/// A registered client.
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    pub(crate) name: String,
-    pub(crate) redirect_uris: Vec<String>,
-    /// Whether it asked for the `refresh_token` grant.
-    pub(crate) refreshes: bool,
-}
-
-impl Client {
-    /// Whether a redirect URI is a registered one: exactly, or but for the port of a loopback one
-    /// (RFC 8252 7.3; extended to `localhost`, as clients use it all the same).
-    pub(crate) fn may_redirect_to(&self, asked: &str) -> bool {
-        self.redirect_uris.iter().any(|registered| {
-            registered == asked
-                || portless(registered).is_some_and(|it| portless(asked) == Some(it))
-        })
-    }
-}
 
 /// `POST /register`.
 pub(crate) async fn register(
     State(mock): State<Arc<Mock>>,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
-    if let Some(status) = mock.faults.take(|fault| match fault {
+    if let Some(status) = mock.faults.take(Route::Register, |fault| match fault {
         Fault::RegisterStatus(status) => StatusCode::from_u16(*status).ok(),
+        Fault::RegistrationOff => Some(StatusCode::NOT_FOUND),
         _ => None,
     }) {
         return Ok(status.into_response());
@@ -54,13 +38,16 @@ pub(crate) async fn register(
     })?;
     check(&metadata)?;
     let grant_types = metadata.grant_types.unwrap_or_else(|| vec!["authorization_code".into()]);
+    let method = metadata.token_endpoint_auth_method.as_deref();
     let client = Client {
         name: metadata.client_name.unwrap_or_else(|| "unnamed client".into()),
         redirect_uris: metadata.redirect_uris,
         refreshes: grant_types.iter().any(|it| it == "refresh_token"),
+        authentication: authentication(&mock, method),
+        machine_of: None,
     };
     let client_id = format!("mcp_client_{}", mock.keys.random());
-    let answer = json!({
+    let mut answer = json!({
         "client_id": client_id,
         "client_id_issued_at": mock.clock.now().as_secs(),
         "client_name": client.name,
@@ -68,10 +55,21 @@ pub(crate) async fn register(
         "grant_types": grant_types,
         "response_types": ["code"],
         "scope": metadata.scope.as_deref().unwrap_or(metadata::DEFAULT_SCOPE),
-        // Whatever was asked for: RFC 7591 3.2.1 lets the server replace it.
-        "token_endpoint_auth_method": "none",
+        "token_endpoint_auth_method": client.authentication.name(),
     });
-    lock(&mock.clients).insert(client_id, client);
+    if let (Some(secret), Some(answer)) = (client.authentication.secret(), answer.as_object_mut()) {
+        answer.insert("client_secret".into(), secret.into());
+        // RFC 7591 3.2.1: zero is never.
+        answer.insert("client_secret_expires_at".into(), 0.into());
+    }
+    mock.meet(ClientOrigin::Registration, &client_id, &client);
+    if !mock.faults.strikes(Route::Register, &Fault::RegistrationForgotten) {
+        lock(&mock.clients).insert(client_id, client);
+    }
+    mock.faults.replace(Route::Register, &mut answer, |fault| match fault {
+        Fault::RegistrationMember(member, value) => Some((member.clone(), value.clone())),
+        _ => None,
+    });
     Ok((StatusCode::CREATED, no_store(), Json(answer)).into_response())
 }
 
@@ -84,11 +82,25 @@ struct Metadata {
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     scope: Option<String>,
+    token_endpoint_auth_method: Option<String>,
+}
+
+/// What the client gets, whatever it asked for: RFC 7591 3.2.1 lets the server replace it.
+fn authentication(mock: &Mock, asked: Option<&str>) -> Authentication {
+    if mock.plan.registration != Registration::Confidential {
+        return Authentication::None;
+    }
+    let secret = mock.issue("apx_secret_");
+    match asked {
+        Some("client_secret_post") => Authentication::SecretPost(secret),
+        _ => Authentication::SecretBasic(secret),
+    }
 }
 
 fn check(metadata: &Metadata) -> Result<(), OAuthError> {
     let invalid = |what| Err(OAuthError::bad_request("invalid_client_metadata", what));
-    if metadata.redirect_uris.is_empty() || !metadata.redirect_uris.iter().all(|it| is_allowed(it))
+    if metadata.redirect_uris.is_empty()
+        || !metadata.redirect_uris.iter().all(|it| is_redirect_uri(it))
     {
         return Err(OAuthError::bad_request(
             "invalid_redirect_uri",
@@ -108,27 +120,4 @@ fn check(metadata: &Metadata) -> Result<(), OAuthError> {
         return invalid("expected the scope `mcp:call` or `mcp:call:<connector>`");
     }
     Ok(())
-}
-
-fn is_allowed(redirect_uri: &str) -> bool {
-    let Ok(url) = Url::parse(redirect_uri) else { return false };
-    let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    plain && (url.scheme() == "https" || is_loopback(&url))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    url.scheme() == "http"
-        && match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        }
-}
-
-/// A loopback redirect URI without its port.
-fn portless(redirect_uri: &str) -> Option<Url> {
-    let mut url = Url::parse(redirect_uri).ok().filter(is_loopback)?;
-    url.set_port(None).ok()?;
-    Some(url)
 }

@@ -1,31 +1,31 @@
 //! The token endpoint.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::{Extension, Json};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::grants::{Grant, Proof};
+use super::client_auth::ClientAuth;
+use super::grants::{Grace, Grant, Link, Proof, Rotation};
 use super::jwt::{self, Claims};
 use super::{Form, OAuthError, metadata, no_store};
-use crate::mock::fault::Fault;
-use crate::mock::keys::same_secret;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::log::{Credential, Note, fingerprint};
+use crate::mock::plan::Bearer;
 use crate::mock::state::{Mock, lock};
-use crate::mock::wire::Scissors;
+use crate::mock::wire::{End, Scissors};
 
 /// `POST /oauth/token`.
 pub(crate) async fn token(
     State(mock): State<Arc<Mock>>,
     Extension(note): Extension<Note>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    Extension(line): Extension<Scissors>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, OAuthError> {
@@ -33,32 +33,63 @@ pub(crate) async fn token(
     note.add(|entry| {
         entry.grant_type = form.get("grant_type").map(str::to_owned);
         entry.refresh_token = form.get("refresh_token").map(fingerprint);
+        entry.client_id = form.get("client_id").map(str::to_owned);
         if form.get("client_secret").is_some() {
             entry.credential = Credential::ClientSecret;
         }
+        if form.get("client_assertion").is_some() {
+            entry.credential = Credential::ClientAssertion;
+        }
     });
+    if mock.faults.strikes(Route::Token, &Fault::TokenRevokeAll) {
+        lock(&mock.grants).revoke_all();
+    }
     if let Some(ordered) = ordered(&mock) {
         return ordered;
     }
     let mut answer = grant(&mock, &headers, &form)?;
-    mock.faults.replace(&mut answer, |fault| match fault {
+    mock.faults.replace(Route::Token, &mut answer, |fault| match fault {
         Fault::TokenMember(member, value) => Some((member.clone(), value.clone())),
         _ => None,
     });
-    if mock.faults.strikes(&Fault::TokenResetAfterRotate) {
-        scissors.cut();
+    if mock.faults.strikes(Route::Token, &Fault::TokenResetAfterRotate) {
+        line.cut(End::Reset);
     }
-    Ok((no_store(), Json(answer)).into_response())
+    if mock.faults.strikes(Route::Token, &Fault::TokenRotateThenDie) {
+        std::future::pending::<()>().await;
+    }
+    let status = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenAnswerStatus(status) => StatusCode::from_u16(*status).ok(),
+        _ => None,
+    });
+    let status = status.unwrap_or(StatusCode::OK);
+    if mock.faults.strikes(Route::Token, &Fault::TokenForm) {
+        return Ok((status, no_store(), form_encoded(&answer)).into_response());
+    }
+    Ok((status, no_store(), Json(answer)).into_response())
+}
+
+/// The answer in the form that some servers give it in spite of RFC 6749 5.1.
+fn form_encoded(answer: &Value) -> ([(header::HeaderName, &'static str); 1], String) {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in answer.as_object().into_iter().flatten() {
+        form.append_pair(name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+    ([(header::CONTENT_TYPE, "application/x-www-form-urlencoded")], form.finish())
 }
 
 /// The answer that a test has ordered instead of a grant.
 fn ordered(mock: &Mock) -> Option<Result<Response, OAuthError>> {
-    mock.faults.take(|fault| match fault {
+    mock.faults.take(Route::Token, |fault| match fault {
         Fault::TokenStatus(status) => {
             let status = StatusCode::from_u16(*status).ok()?;
             Some(Ok((status, no_store()).into_response()))
         }
         Fault::TokenError(error) => Some(Err(OAuthError::ordered(error.clone()))),
+        Fault::TokenErrorWithOk(error) => {
+            let answer = Json(json!({"error": error}));
+            Some(Ok((no_store(), answer).into_response()))
+        }
         Fault::TokenHtml => Some(Ok(Html("<h1>Please log in</h1>").into_response())),
         _ => None,
     })
@@ -80,50 +111,21 @@ fn grant(mock: &Mock, headers: &HeaderMap, form: &Form) -> Result<Value, OAuthEr
     match form.get("grant_type") {
         Some("client_credentials") => client_credentials(mock, &client, form),
         Some("authorization_code") if !mock.plan.old_release => {
-            authorization_code(mock, &client.public(mock)?, form)
+            client.client(mock)?;
+            authorization_code(mock, &client.client_id, form)
         }
         Some("refresh_token") if !mock.plan.old_release => {
-            refresh_token(mock, &client.public(mock)?, form)
+            client.client(mock)?;
+            refresh_token(mock, &client.client_id, form)
+        }
+        Some(DEVICE_GRANT) if mock.plan.device.is_some() => {
+            client.client(mock)?;
+            device_code(mock, &client.client_id, form)
         }
         Some(_) => {
             Err(OAuthError::bad_request("unsupported_grant_type", "this grant type is not offered"))
         }
         None => Err(OAuthError::bad_request("invalid_request", "`grant_type` is missing")),
-    }
-}
-
-/// How a client names itself, and proves it.
-struct ClientAuth {
-    client_id: String,
-    client_secret: Option<String>,
-}
-
-impl ClientAuth {
-    fn read(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
-        let in_form = form.get("client_id").map(str::to_owned);
-        let form_secret = form.get("client_secret").map(str::to_owned);
-        let Some(value) = headers.get(header::AUTHORIZATION) else {
-            let client_id = in_form.ok_or(OAuthError::invalid_client("the client is not named"))?;
-            return Ok(Self { client_id, client_secret: form_secret });
-        };
-        let (client_id, secret) = value
-            .to_str()
-            .ok()
-            .and_then(basic)
-            .ok_or(OAuthError::invalid_client("expected `Authorization: Basic`"))?;
-        // RFC 6749 2.3: one method at a time.
-        if form_secret.is_some() || in_form.is_some_and(|it| it != client_id) {
-            return Err(OAuthError::bad_request("invalid_request", "two ways of authentication"));
-        }
-        Ok(Self { client_id, client_secret: Some(secret) })
-    }
-
-    /// The id of a registered client. These have no secret to send.
-    fn public(self, mock: &Mock) -> Result<String, OAuthError> {
-        if self.client_secret.is_some() || !lock(&mock.clients).contains_key(&self.client_id) {
-            return Err(OAuthError::invalid_client("this client is not registered"));
-        }
-        Ok(self.client_id)
     }
 }
 
@@ -141,7 +143,8 @@ fn authorization_code(mock: &Mock, client_id: &str, form: &Form) -> Result<Value
     let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
     same_resource(&grant, form)?;
     let scope = grant.scope.clone();
-    Ok(tokens(mock, &grant, &scope, grant.refreshes.then_some(family)))
+    let link = Link { family, parent: None };
+    Ok(tokens(mock, &grant, &scope, grant.refreshes.then_some(link)))
 }
 
 fn refresh_token(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuthError> {
@@ -159,36 +162,64 @@ fn refresh_token(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAu
             return Err(OAuthError::bad_request("invalid_scope", "more than was granted"));
         }
     }
-    let redeemed = lock(&mock.grants).redeem_refresh_token(token, client_id, mock.clock.now());
+    let rotation = rotation(mock);
+    let now = mock.clock.now();
+    let redeemed = lock(&mock.grants).redeem_refresh_token(token, client_id, rotation, now);
     let (grant, family) = redeemed.map_err(|why| OAuthError::bad_request("invalid_grant", why))?;
-    Ok(tokens(mock, &grant, scope.unwrap_or(&grant.scope), Some(family)))
+    let link = Link { family, parent: Some(token) };
+    Ok(tokens(mock, &grant, scope.unwrap_or(&grant.scope), rotation.rotates.then_some(link)))
+}
+
+/// How refresh tokens rotate this time.
+fn rotation(mock: &Mock) -> Rotation {
+    let grace = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenGrace(seconds) => {
+            Some(Grace { lasts: Duration::from_secs(*seconds), last_only: false })
+        }
+        Fault::TokenGraceLastOnly(seconds) => {
+            Some(Grace { lasts: Duration::from_secs(*seconds), last_only: true })
+        }
+        _ => None,
+    });
+    Rotation {
+        rotates: !mock.faults.strikes(Route::Token, &Fault::TokenRotateOff),
+        reuse_revokes: !mock.faults.strikes(Route::Token, &Fault::TokenReuseIgnored),
+        grace,
+    }
+}
+
+/// RFC 8628 3.4.
+fn device_code(mock: &Mock, client_id: &str, form: &Form) -> Result<Value, OAuthError> {
+    let code = form
+        .get("device_code")
+        .ok_or(OAuthError::bad_request("invalid_request", "`device_code` is missing"))?;
+    let grant = lock(&mock.devices).poll(code, client_id, mock.clock.now())?;
+    let link = grant.refreshes.then(|| {
+        let family = lock(&mock.grants).add_family(grant.clone());
+        Link { family, parent: None }
+    });
+    Ok(tokens(mock, &grant, &grant.scope, link))
 }
 
 fn client_credentials(mock: &Mock, client: &ClientAuth, form: &Form) -> Result<Value, OAuthError> {
-    let secret = client.client_secret.as_deref().unwrap_or_default();
-    let known = mock
-        .plan
-        .machine_clients
-        .iter()
-        .find(|it| it.client_id == client.client_id && same_secret(&it.client_secret, secret));
-    let known = known.ok_or(OAuthError::invalid_client("unknown client or wrong secret"))?;
+    let org = client.machine(mock)?;
     let scope = form.get("scope").unwrap_or(metadata::DEFAULT_SCOPE);
     if !metadata::is_known_scope(scope) {
         return Err(OAuthError::bad_request("invalid_scope", "expected `mcp:call`"));
     }
-    let default = mock.http_url(&known.org);
+    let default = mock.http_url(&org);
     let resource = form.get("resource").unwrap_or(&default);
-    if *resource != mock.base_url
-        && metadata::org_of_resource(mock, resource) != Some(known.org.as_str())
+    if *resource != mock.base_url && metadata::org_of_resource(mock, resource) != Some(org.as_str())
     {
         return Err(OAuthError::bad_request("invalid_target", "not an endpoint of this client"));
     }
     let grant = Grant {
         client_id: client.client_id.clone(),
         user: client.client_id.clone(),
-        org: known.org.clone(),
+        org,
         scope: scope.to_owned(),
         resource: resource.to_owned(),
+        nonce: None,
         refreshes: false,
     };
     Ok(tokens(mock, &grant, scope, None))
@@ -203,11 +234,15 @@ fn same_resource(grant: &Grant, form: &Form) -> Result<(), OAuthError> {
 }
 
 /// RFC 6749 5.1.
-fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value {
+fn tokens(mock: &Mock, grant: &Grant, scope: &str, link: Option<Link<'_>>) -> Value {
     let now = mock.clock.now();
-    let lifetime = mock.plan.access_token_lifetime.as_secs();
-    let claims = Claims {
-        iss: mock.base_url.clone(),
+    let lifetime = mock.faults.take(Route::Token, |fault| match fault {
+        Fault::TokenTtl(seconds) => Some(*seconds),
+        _ => None,
+    });
+    let lifetime = lifetime.unwrap_or(mock.plan.access_token_lifetime.as_secs());
+    let mut claims = Claims {
+        iss: mock.issuer.clone(),
         sub: grant.user.clone(),
         aud: grant.resource.clone(),
         org: grant.org.clone(),
@@ -216,8 +251,9 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value
         iat: now.as_secs(),
         exp: now.as_secs() + lifetime,
         jti: lock(&mock.grants).token_id(&mock.keys.random()),
+        nonce: None,
     };
-    let access_token = jwt::sign(&mock.keys, &claims);
+    let access_token = jwt::sign(&mock.keys, jwt::Kind::Access, &claims);
     mock.remember(&access_token);
     let mut answer = json!({
         "access_token": access_token,
@@ -225,10 +261,21 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value
         "expires_in": lifetime,
         "scope": scope,
     });
-    if let Some(family) = family {
+    let asked = scope.split(' ').any(|it| it == "openid");
+    if asked || mock.plan.bearer != Bearer::AccessToken {
+        // OpenID Connect Core 2: an ID token is for the client.
+        claims.aud.clone_from(&grant.client_id);
+        claims.nonce.clone_from(&grant.nonce);
+        let id_token = jwt::sign(&mock.keys, jwt::Kind::Id, &claims);
+        mock.remember(&id_token);
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("id_token".into(), id_token.into());
+        }
+    }
+    if let Some(link) = link {
         let token = mock.issue("apx_refresh_");
         let expires = now + mock.plan.refresh_token_lifetime;
-        lock(&mock.grants).add_refresh_token(token.clone(), family, expires);
+        lock(&mock.grants).add_refresh_token(token.clone(), link, now, expires);
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("refresh_token".into(), token.into());
         }
@@ -236,17 +283,5 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, family: Option<u64>) -> Value
     answer
 }
 
-/// RFC 6749 2.3.1: both parts are form-encoded before they are joined.
-fn basic(header: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let joined = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (id, secret) = joined.split_once(':')?;
-    let decode = |text: &str| {
-        let pair = format!("={text}");
-        form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
-    Some((decode(id)?, decode(secret)?))
-}
+/// The `grant_type` of RFC 8628 3.4.
+pub(crate) const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";

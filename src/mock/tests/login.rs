@@ -17,6 +17,13 @@ pub(crate) fn approving() -> Gateway {
     Gateway::start(Plan { consent: Consent::Approve, ..Plan::default() }).unwrap()
 }
 
+/// A gateway that approves everything, with another plan.
+pub(crate) fn planned(change: impl FnOnce(&mut Plan)) -> Gateway {
+    let mut plan = Plan { consent: Consent::Approve, ..Plan::default() };
+    change(&mut plan);
+    Gateway::start(plan).unwrap()
+}
+
 pub(crate) fn challenge() -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()))
 }

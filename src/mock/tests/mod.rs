@@ -1,11 +1,22 @@
 //! The gateway tested from outside, over its sockets, with a client that shares no code with it.
 
 mod client;
+mod clients;
+mod control;
+mod device;
+mod discovery;
+mod documents;
 mod fault;
+mod fault_discovery;
+mod fault_mcp;
+mod fault_net;
+mod fault_token;
 mod guard;
 mod http;
 mod login;
 mod oauth;
 mod page;
+mod raw;
 mod sse;
 mod start;
+mod tls;

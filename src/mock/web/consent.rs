@@ -1,6 +1,7 @@
 //! The consent page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
@@ -17,6 +18,9 @@ use crate::mock::state::Mock;
 
 /// Where the gateway sends the browser.
 pub(crate) const PATH: &str = "/oauth/consent";
+
+/// Long enough to sign in and to read the page.
+pub(crate) const HANDOFF_LIFETIME: Duration = Duration::from_mins(10);
 
 /// `GET /oauth/consent`.
 pub(crate) async fn show(
@@ -77,6 +81,7 @@ fn page(mock: &Mock, browser: &Browser, handoff: &Handoff, sealed: &str) -> Resp
         org => &request.org,
         scopes => request.scope.split(' ').map(meaning).collect::<Vec<_>>(),
         redirect_uri => &request.redirect_uri,
+        user_code => &request.user_code,
         user => &browser.user,
         csrf => &browser.csrf,
         handoff => sealed,

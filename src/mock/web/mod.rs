@@ -1,6 +1,7 @@
 //! The web origin: sign-in and consent. It shares nothing with the gateway but the key of hand-offs.
 
 mod consent;
+mod device;
 mod handoff;
 mod pages;
 mod signin;
@@ -11,6 +12,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub(crate) use consent::HANDOFF_LIFETIME;
 pub(crate) use handoff::{Decision, Handoff, seal, unseal};
 pub(crate) use pages::Pages;
 pub(crate) use signin::Browsers;
@@ -21,6 +23,7 @@ use super::state::Mock;
 pub(crate) fn routes() -> Router<Arc<Mock>> {
     Router::new()
         .route("/oauth/consent", get(consent::show).post(consent::decide))
+        .route("/device", get(device::show).post(device::submit))
         .route("/signin", post(signin::sign_in))
         .route("/signout", post(signin::sign_out))
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -67,15 +67,22 @@ impl Pages {
         self.page(status, "problem.html", "'none'", &context! { title, text })
     }
 
+    /// A page that only says what has been done.
+    pub(crate) fn notice(&self, title: &str, text: &str) -> Response {
+        self.page(StatusCode::OK, "notice.html", "'none'", &context! { title, text })
+    }
+
     fn render(&self, template: &str, values: &Value) -> Result<String, minijinja::Error> {
         self.templates.get_template(template)?.render(values)
     }
 }
 
 /// Names end in `.html`, which turns escaping on.
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("consent.html", include_str!("consent.html")),
+    ("device.html", include_str!("device.html")),
     ("layout.html", include_str!("layout.html")),
+    ("notice.html", include_str!("notice.html")),
     ("problem.html", include_str!("problem.html")),
     ("signin.html", include_str!("signin.html")),
 ];

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode, header};
 use minijinja::context;
 
 use super::consent;
-use crate::mock::fault::Fault;
+use crate::mock::fault::{Fault, Route};
 use crate::mock::oauth::Form;
 use crate::mock::state::{Mock, lock};
 
@@ -57,7 +57,7 @@ pub(crate) async fn sign_in(State(mock): State<Arc<Mock>>, body: Bytes) -> Respo
     let Some(user) = user else {
         return page(&mock, handoff, Some("Please give a name of at most 64 characters."));
     };
-    if mock.faults.strikes(&Fault::CookieLost) {
+    if mock.faults.strikes(Route::Page, &Fault::CookieLost) {
         return see_consent(handoff).into_response();
     }
     let secret = mock.issue("web_");

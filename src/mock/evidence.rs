@@ -1,0 +1,95 @@
+//! What a gateway can testify about its clients. Secrets appear as fingerprints.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// A client that the gateway came to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ClientRecord {
+    /// When, by the gateway's clock, since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
+    pub at: Duration,
+    /// How.
+    pub origin: ClientOrigin,
+    /// Its id.
+    pub client_id: String,
+    /// What it calls itself.
+    pub name: String,
+    /// Where authorization responses to it may go.
+    pub redirect_uris: Vec<String>,
+    /// How it has to prove who it is.
+    pub authentication: &'static str,
+}
+
+/// How the gateway came to know a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientOrigin {
+    /// By a document that its id names.
+    Document,
+    /// By the plan.
+    Plan,
+    /// It registered itself.
+    Registration,
+}
+
+/// A refresh token, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RefreshTokenRecord {
+    /// Its [`fingerprint`](super::fingerprint).
+    pub token: String,
+    /// The same for all tokens that come from one sign-in.
+    pub chain: u64,
+    /// The fingerprint of the token that it was exchanged for; none = it came with a sign-in.
+    pub parent: Option<String>,
+    /// The client that it belongs to.
+    pub client_id: String,
+    /// Who signed in.
+    pub user: String,
+    /// For which organisation.
+    pub org: String,
+    /// When it was issued.
+    #[serde(serialize_with = "seconds")]
+    pub issued: Duration,
+    /// When it ends, if it is not used before.
+    #[serde(serialize_with = "seconds")]
+    pub expires: Duration,
+    /// Every time that its client presented it.
+    #[serde(serialize_with = "all_seconds")]
+    pub presented: Vec<Duration>,
+    /// Whether it was exchanged.
+    pub used: bool,
+    /// Whether its chain was revoked.
+    pub revoked: bool,
+}
+
+/// A tool that ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ToolRun {
+    /// When it began.
+    #[serde(serialize_with = "seconds")]
+    pub at: Duration,
+    /// The tool.
+    pub tool: String,
+    /// The organisation.
+    pub org: String,
+    /// The fingerprint of the session id; none = without a session.
+    pub session: Option<String>,
+    /// The id of the request, as the client wrote it.
+    pub id: String,
+    /// The fingerprint of the arguments, as the client wrote them.
+    pub arguments: String,
+}
+
+/// Seconds since the Unix epoch, with a fraction.
+pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+fn all_seconds<S: Serializer>(times: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(times.iter().map(Duration::as_secs_f64))
+}
