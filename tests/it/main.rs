@@ -22,3 +22,4 @@ mod support;
 mod tidy;
 mod together;
 mod verbs;
+mod ways;

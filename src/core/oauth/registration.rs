@@ -31,7 +31,7 @@ pub fn request(
     shape: Shape,
 ) -> Bytes {
     let mut grants = vec!["authorization_code", "refresh_token"];
-    if metadata.device_authorization_endpoint.is_some() {
+    if shape == Shape::Whole && metadata.device_authorization_endpoint.is_some() {
         grants.push(DEVICE_GRANT);
     }
     let mut body = Map::new();

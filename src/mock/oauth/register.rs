@@ -36,7 +36,7 @@ pub(crate) async fn register(
             "expected a JSON object with client metadata",
         )
     })?;
-    check(&metadata)?;
+    check(&mock, &metadata)?;
     let grant_types = metadata.grant_types.unwrap_or_else(|| vec!["authorization_code".into()]);
     let method = metadata.token_endpoint_auth_method.as_deref();
     let client = Client {
@@ -97,7 +97,10 @@ fn authentication(mock: &Mock, asked: Option<&str>) -> Authentication {
     }
 }
 
-fn check(metadata: &Metadata) -> Result<(), OAuthError> {
+/// RFC 8628 3.4.
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+fn check(mock: &Mock, metadata: &Metadata) -> Result<(), OAuthError> {
     let invalid = |what| Err(OAuthError::bad_request("invalid_client_metadata", what));
     if metadata.redirect_uris.is_empty()
         || !metadata.redirect_uris.iter().all(|it| is_redirect_uri(it))
@@ -107,10 +110,14 @@ fn check(metadata: &Metadata) -> Result<(), OAuthError> {
             "expected redirect URIs with https, or with http on a loopback host, without fragment",
         ));
     }
-    let known = ["authorization_code", "refresh_token"];
+    let is_known = |grant: &str| match grant {
+        "authorization_code" | "refresh_token" => true,
+        DEVICE_GRANT => mock.plan.device.is_some(),
+        _ => false,
+    };
     let grant_types = metadata.grant_types.as_deref().unwrap_or_default();
-    if grant_types.iter().any(|it| !known.contains(&it.as_str())) {
-        return invalid("expected no grant types but `authorization_code` and `refresh_token`");
+    if !grant_types.iter().all(|it| is_known(it)) {
+        return invalid("expected no grant types but those that the metadata lists");
     }
     let response_types = metadata.response_types.as_deref().unwrap_or_default();
     if response_types.iter().any(|it| it != "code") {
