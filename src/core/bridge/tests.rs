@@ -18,6 +18,7 @@ use crate::secret::Secret;
 
 mod access;
 mod chaos;
+mod imported;
 mod patience;
 mod provisional;
 mod sessions;
