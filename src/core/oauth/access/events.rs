@@ -92,6 +92,7 @@ impl Access {
             StoreEvent::Claimed => self.login(login::Input::Claimed, now, out),
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
+            StoreEvent::Told(notice) => out.tell(notice),
             StoreEvent::Loaded(record, warning) => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));
