@@ -13,6 +13,7 @@
 mod conversation;
 mod endings;
 mod faults;
+mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod mock;
