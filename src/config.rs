@@ -35,6 +35,8 @@ pub struct Config {
     pub token_store: TokenStore,
     /// Whether there is a display on which a keychain can ask a person.
     pub desktop: bool,
+    /// Where mcp-remote would have kept this sign-in, if the environment says.
+    pub mcp_remote: Option<McpRemote>,
 }
 
 impl fmt::Debug for Config {
@@ -121,6 +123,15 @@ pub enum TokenStore {
     File,
     /// Nothing is written.
     Memory,
+}
+
+/// Where mcp-remote keeps one sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct McpRemote {
+    /// The directory above its `mcp-remote-…` directories.
+    pub dir: PathBuf,
+    /// What the names of the files begin with.
+    pub name: String,
 }
 
 /// What the sign-in needs to know.

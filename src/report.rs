@@ -163,6 +163,16 @@ pub fn line(notice: &Notice) -> String {
             )
         }
         Notice::SignedIn => "signed in".to_owned(),
+        Notice::Imported(path) => format!(
+            "the sign-in of mcp-remote was imported from `{path}`; remove mcp-remote from the \
+             configuration of your MCP client, because two programs that renew one sign-in end it"
+        ),
+        Notice::StillUsed => {
+            "warning: mcp-remote still uses the sign-in that was imported from it, \
+             and one of the two will end the other's; remove mcp-remote from the configuration of \
+             your MCP client"
+                .to_owned()
+        }
         Notice::Failed(failure) => match hint(failure) {
             Some(hint) => format!("error: {failure}; hint: {hint}"),
             None => format!("error: {failure}"),

@@ -1,6 +1,7 @@
-//! The redirect port that mcp-remote 0.15 derives from its arguments.
+//! The name and the redirect port that mcp-remote 0.15 derives from its arguments.
 //!
-//! Authorization servers that know `http://localhost:<port>/…` go on accepting the redirect.
+//! By the name its stored sign-in is found, and authorization servers that know
+//! `http://localhost:<port>/…` go on accepting the redirect.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -27,6 +28,11 @@ impl Identity<'_> {
     pub(super) fn port(&self) -> u16 {
         let [high, low, ..] = self.hash();
         FIRST_PORT + u16::from_be_bytes([high, low]) % N_PORTS
+    }
+
+    /// What the names of its files begin with.
+    pub(super) fn name(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.hash()))
     }
 
     fn hash(&self) -> [u8; 16] {
@@ -84,8 +90,7 @@ mod tests {
 
     #[track_caller]
     fn check(identity: &Identity<'_>, hash: &str, port: u16) {
-        let hex = format!("{:032x}", u128::from_be_bytes(identity.hash()));
-        assert_eq!((hex.as_str(), identity.port()), (hash, port));
+        assert_eq!((identity.name().as_str(), identity.port()), (hash, port));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::flags::Flags;
 use super::headers;
 use super::typed::Typed;
 use super::{Misuse, desktop, server, sign_in, state_dir};
-use crate::config::{Caller, Config, TokenStore, TransportChoice, Verbosity, Way};
+use crate::config::{Caller, Config, McpRemote, TokenStore, TransportChoice, Verbosity, Way};
 
 /// Validates the command line; the warnings are for stderr.
 pub(super) fn resolve(
@@ -33,6 +33,11 @@ pub(super) fn resolve(
         caller: Caller::Host,
         desktop: !desktop::look(environment).headless,
         store_key: sign_in::store_key(&server_text, &login, &templates),
+        mcp_remote: mcp_remote(
+            environment,
+            sign_in::legacy_name(&flags, &server_text, &login, &templates),
+            &mut warnings,
+        ),
         verbosity: verbosity(&flags),
         state_dir,
         token_store: match login.way {
@@ -88,6 +93,24 @@ fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
         return Err(Misuse::new("`APEXMCP_BRIDGE_STATE_DIR` is not an absolute path"));
     }
     Ok(path.or_else(|| state_dir::default(environment)))
+}
+
+fn mcp_remote(
+    environment: &dyn Environment,
+    name: String,
+    warnings: &mut Vec<String>,
+) -> Option<McpRemote> {
+    const VARIABLE: &str = "MCP_REMOTE_CONFIG_DIR";
+    let named = setting(environment, VARIABLE).map(PathBuf::from);
+    // Where it was relative to is not known here.
+    if named.as_ref().is_some_and(|path| !path.is_absolute()) {
+        warnings.push(format!(
+            "`{VARIABLE}` is not an absolute path; nothing will be imported from there"
+        ));
+        return None;
+    }
+    let dir = named.or_else(|| state_dir::mcp_remote(environment))?;
+    Some(McpRemote { dir, name })
 }
 
 fn token_store(flags: &Flags, environment: &dyn Environment) -> Result<TokenStore, Misuse> {

@@ -101,6 +101,17 @@ pub(super) fn store_key(
     key
 }
 
+/// What mcp-remote would name the files of this sign-in by.
+pub(super) fn legacy_name(
+    flags: &Flags,
+    server_text: &str,
+    options: &LoginOptions,
+    templates: &[Template],
+) -> String {
+    let LoginOptions { resource, authorize_params, .. } = options;
+    identity(flags, server_text, resource, authorize_params, templates).name()
+}
+
 fn resource(flags: &Flags, warnings: &mut Vec<String>) -> Result<ResourceParameter, Misuse> {
     match flags.resource.as_deref().map(str::trim) {
         given if flags.disable_resource_parameter => {

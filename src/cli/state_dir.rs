@@ -1,4 +1,5 @@
-//! Where the sign-ins are kept when the user names no place. On macOS and Windows never run.
+//! Where the sign-ins are kept when the user names no place, ours and those of mcp-remote. On macOS
+//! and Windows never run.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,6 +12,14 @@ pub(super) fn default(environment: &dyn Environment) -> Option<PathBuf> {
     let var = |name: &str| environment.var(name).filter(|value| !value.is_empty());
     let base = imp::base(&var).filter(|path| path.is_absolute())?;
     Some(base.join("apexmcp-bridge"))
+}
+
+/// The directory that mcp-remote uses.
+pub(super) fn mcp_remote(environment: &dyn Environment) -> Option<PathBuf> {
+    // What `os.homedir()` reads.
+    let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    let home = environment.var(home).filter(|value| !value.is_empty()).map(PathBuf::from);
+    home.filter(|path| path.is_absolute()).map(|home| home.join(".mcp-auth"))
 }
 
 type Var<'a> = &'a dyn Fn(&str) -> Option<OsString>;

@@ -151,6 +151,8 @@ pub enum FailureKind {
 pub enum StoreEvent {
     /// What [`StoreCommand::Remember`] wrote last, perhaps in another process.
     Recalled(Option<Bytes>),
+    /// What a person should know about how the store was found.
+    Told(Notice),
     /// This process signs in; what is stored, and what a leader before it has left.
     Leading(Option<Box<Record>>, Option<Claim>),
     /// Another process does; the same.
@@ -329,6 +331,10 @@ pub enum Notice {
     NoBrowser(String),
     /// The sign-in worked.
     SignedIn,
+    /// The sign-in of mcp-remote was imported from this file.
+    Imported(String),
+    /// mcp-remote still uses what was imported from it.
+    StillUsed,
     /// Something failed; pending requests may get the same as their answer.
     Failed(Box<Failure>),
     /// The connection was lost and will be tried again.

@@ -20,19 +20,20 @@ impl Clock {
     }
 
     /// Now, on both clocks.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the wall clock"
-    )]
     pub fn now(&self) -> Moment {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment { uptime: self.started.elapsed(), unix: unix.as_secs() }
+        Moment { uptime: self.started.elapsed(), unix: unix() }
     }
 
     /// The instant at which `uptime` is reached.
     pub fn at(&self, uptime: Duration) -> Instant {
         self.started + uptime
     }
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+pub fn unix() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Fresh random bytes from the operating system; `None` if it has none to give.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::store::{Loaded, Store, SystemKeychain};
+use super::store::{Importer, Loaded, Store, SystemKeychain};
 use crate::config::Config;
 use crate::core::event::{Event, StoreCommand, StoreEvent};
 use crate::core::oauth::record::Record;
@@ -33,8 +33,9 @@ impl Keeper {
         let keychain = Box::new(SystemKeychain::new(config.desktop));
         let store =
             Store::new(config.state_dir.clone(), config.token_store, &config.store_key, keychain);
+        let importer = Importer::new(config);
         let work = move || {
-            serve(store, &inbox, &events);
+            serve(store, importer, &inbox, &events);
             ended.send(()).ok();
         };
         let thread = thread::Builder::new().name("store".to_owned()).spawn(work).ok();
@@ -56,19 +57,19 @@ impl Keeper {
     }
 }
 
-fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &UnboundedSender<Event>) {
+fn serve(
+    mut store: Store,
+    mut importer: Option<Importer>,
+    inbox: &mpsc::Receiver<StoreCommand>,
+    events: &UnboundedSender<Event>,
+) {
     while let Ok(command) = inbox.recv() {
         let event = match command {
             StoreCommand::Load => {
                 // First, because a keychain may take its time over the other one.
                 let remembered = StoreEvent::Recalled(store.recall().map(Bytes::from));
                 events.send(Event::Store(remembered)).ok();
-                match store.load() {
-                    Ok(Loaded { record, warning }) => {
-                        StoreEvent::Loaded(record.map(Box::new), warning)
-                    }
-                    Err(error) => StoreEvent::Loaded(None, Some(error.to_string())),
-                }
+                load(&mut store, importer.as_mut(), events)
             }
             StoreCommand::Lead => {
                 let leads = store.lead();
@@ -93,10 +94,15 @@ fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &Unboun
                 store.remember(&bytes);
                 continue;
             }
-            StoreCommand::Lock => match store.lock(PATIENCE) {
-                Ok(Loaded { record, .. }) => StoreEvent::Locked(record.map(Box::new)),
-                Err(error) => StoreEvent::Busy(error.to_string()),
-            },
+            StoreCommand::Lock => {
+                if let Some(notice) = importer.as_mut().and_then(|it| it.look(&store)) {
+                    events.send(Event::Store(StoreEvent::Told(notice))).ok();
+                }
+                match store.lock(PATIENCE) {
+                    Ok(Loaded { record, .. }) => StoreEvent::Locked(record.map(Box::new)),
+                    Err(error) => StoreEvent::Busy(error.to_string()),
+                }
+            }
             StoreCommand::Save(record) => save(&mut store, *record),
             StoreCommand::Unlock => {
                 store.unlock();
@@ -107,6 +113,26 @@ fn serve(mut store: Store, inbox: &mpsc::Receiver<StoreCommand>, events: &Unboun
             return;
         }
     }
+}
+
+/// Reads the record, or imports one where there never was any.
+fn load(
+    store: &mut Store,
+    importer: Option<&mut Importer>,
+    events: &UnboundedSender<Event>,
+) -> StoreEvent {
+    let mut loaded = match store.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return StoreEvent::Loaded(None, Some(error.to_string())),
+    };
+    if let Some(importer) = importer {
+        let (found, notices) = importer.loaded(store, loaded);
+        loaded = found;
+        for notice in notices {
+            events.send(Event::Store(StoreEvent::Told(notice))).ok();
+        }
+    }
+    StoreEvent::Loaded(loaded.record.map(Box::new), loaded.warning)
 }
 
 /// Writes under the lock: the one that is held, or one of its own for a sign-in, whose record
@@ -125,6 +151,7 @@ fn save(store: &mut Store, mut record: Record) -> StoreEvent {
     }
     let warning = store.save(&record).or(warning);
     if own {
+        store.settle();
         store.unlock();
     }
     StoreEvent::Saved { generation: record.generation, warning }

@@ -54,6 +54,8 @@ fn end(place: &Where, request: &LogoutRequest, log: &Log) -> Result<Option<Revok
     let mut store = place.open();
     // Nobody renews what is about to end.
     store.lock(PATIENCE)?;
+    // Nor does what mcp-remote has take its place.
+    store.settle();
     let Some(Found { record, .. }) = stored::read(place)? else { return Ok(None) };
     let revoked = if record.tokens.is_some() && request.revoke {
         at_the_server(&with_secret(&record, request), log)
@@ -96,6 +98,13 @@ fn with_secret(record: &Record, request: &LogoutRequest) -> Record {
 fn at_the_server(record: &Record, log: &Log) -> Revoked {
     match revoke::revoke(record) {
         Ok(true) => Revoked::Yes,
+        Ok(false) if record.token_endpoint.is_empty() => {
+            log.line(
+                "the tokens were imported from mcp-remote, which still has them; they are deleted \
+                 here only",
+            );
+            Revoked::Yes
+        }
         Ok(false) => {
             log.line(&printable(&format!(
                 "{} offers no way to end a sign-in; its tokens are deleted here, and expire there",

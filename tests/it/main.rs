@@ -14,6 +14,7 @@ mod chain;
 mod conversation;
 mod endings;
 mod faults;
+mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod mock;

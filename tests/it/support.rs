@@ -23,7 +23,6 @@ impl Home {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    #[cfg(target_os = "linux")]
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

@@ -3,6 +3,7 @@
 mod flags;
 mod headers;
 mod help;
+mod mcp_remote;
 mod properties;
 mod server;
 mod sign_in;

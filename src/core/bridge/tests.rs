@@ -18,6 +18,7 @@ use crate::secret::Secret;
 
 mod access;
 mod chaos;
+mod imported;
 mod patience;
 mod provisional;
 mod sessions;
@@ -69,6 +70,7 @@ impl World {
             state_dir: None,
             token_store: TokenStore::Memory,
             desktop: false,
+            mcp_remote: None,
         };
         let now = Moment { uptime: Duration::ZERO, unix: 1_000_000 };
         Self { bridge: Bridge::new(&config, 42), now, effects: Vec::new(), alone: true, config }

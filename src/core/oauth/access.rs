@@ -39,6 +39,8 @@ pub struct Access {
     state: State,
     current: Option<Box<Record>>,
     standing: Standing,
+    /// The document that a renewal waits for.
+    search: Option<ExchangeId>,
     /// When the tokens are to be renewed.
     renewal: Option<Due>,
     /// When the access token is not worth sending any more.
@@ -129,6 +131,7 @@ impl Access {
             state,
             current: None,
             standing: Standing::Known,
+            search: None,
             renewal: None,
             expiry: None,
             window_at: None,

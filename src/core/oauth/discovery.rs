@@ -78,8 +78,7 @@ pub fn check_resource(metadata: &ResourceMetadata, server: &Url) -> Result<(), S
 
 /// Refuses metadata that another issuer wrote (RFC 8414 §3.3); one trailing slash may differ.
 pub fn check_issuer(metadata: &ServerMetadata, asked: &str) -> Result<(), SignInFailure> {
-    let bare = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
-    if bare(&metadata.issuer) == bare(asked) {
+    if same_issuer(&metadata.issuer, asked) {
         return Ok(());
     }
     Err(SignInFailure::ServerMisbehaved {
@@ -87,6 +86,11 @@ pub fn check_issuer(metadata: &ServerMetadata, asked: &str) -> Result<(), SignIn
         got: format!("names the issuer `{}`", metadata.issuer),
         expected: format!("`{asked}` (RFC 8414 §3.3)"),
     })
+}
+
+/// Whether two texts name one issuer; one trailing slash may differ.
+pub fn same_issuer(left: &str, right: &str) -> bool {
+    left.strip_suffix('/').unwrap_or(left) == right.strip_suffix('/').unwrap_or(right)
 }
 
 /// Refuses a server without PKCE S256 (RFC 7636; MCP: a client must).

@@ -42,9 +42,11 @@ mod device;
 mod discover;
 mod machine;
 mod redirect;
+mod search;
 mod tokens;
 
 pub use claim::{Claim, OpenSignIn};
+pub use search::{Progress, Search};
 pub use tokens::issued;
 
 use client::ExpectRegistration;
@@ -52,9 +54,20 @@ use device::{ExpectDevice, ExpectDeviceCode};
 use redirect::{ExpectPreflight, ExpectRedirect};
 use tokens::ExpectTokens;
 
+/// How far a sign-in goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// All the way.
+    Tokens,
+    /// Only until it is known where tokens are issued; nobody is asked for anything.
+    Server,
+}
+
 /// What a sign-in starts from.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// How far it goes.
+    pub goal: Goal,
     /// The MCP endpoint.
     pub server: Url,
     /// The same as the user typed it: the name of the stored record.
@@ -130,6 +143,8 @@ enum State {
         left: Vec<Url>,
     },
     ExpectServerMetadata(Box<discover::ExpectServerMetadata>),
+    /// All that a search is for.
+    Found(Box<Server>),
     ExpectListener(Box<Server>),
     ExpectPreflight(Box<ExpectPreflight>),
     ExpectRegistration(Box<ExpectRegistration>),

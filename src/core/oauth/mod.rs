@@ -5,6 +5,7 @@ pub mod challenge;
 pub mod discovery;
 pub mod failure;
 pub mod grant;
+pub mod legacy;
 pub mod login;
 pub mod metadata;
 pub mod record;

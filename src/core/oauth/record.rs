@@ -20,7 +20,8 @@ pub struct Record {
     pub server: String,
     /// The issuer that the registration and the tokens belong to (RFC 8414 §2).
     pub issuer: String,
-    /// Where this issuer's tokens are asked for, as it was at sign-in.
+    /// Where this issuer's tokens are asked for, as it was at sign-in. Empty where that is not
+    /// known, because the tokens were imported: it is found before they are first renewed.
     pub token_endpoint: String,
     /// Where tokens are revoked (RFC 7009), where the server offers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

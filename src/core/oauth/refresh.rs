@@ -3,21 +3,26 @@
 //! Lock, read again, adopt what a sibling has renewed meanwhile, otherwise ask the token endpoint,
 //! and store the answer before anyone uses it: a rotated refresh token that is lost costs a
 //! sign-in, and one that is sent twice may cost everybody theirs (RFC 6749 §10.4, RFC 9700 §4.14).
+//! Imported tokens come without their token endpoint; it is found first, without the lock.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use url::Url;
 
 use super::failure::SignInFailure;
 use super::grant::{Grant, GrantAnswer, GrantFailure, GrantKind};
-use super::login::issued;
+use super::login::{Progress, Search, Start, issued};
 use super::record::Record;
 use crate::config::ConfiguredClient;
+use crate::core::event::HttpFailure;
 use crate::core::time::Moment;
 
 /// What a refresh waits for.
 #[derive(Debug)]
 pub enum Input {
+    /// The answer to [`Step::Fetch`]: status, body.
+    Fetched(Result<(u16, Bytes), HttpFailure>),
     /// The lock is held, and this is stored.
     Locked(Option<Box<Record>>),
     /// The lock could not be had.
@@ -31,6 +36,8 @@ pub enum Input {
 /// What a refresh asks for.
 #[derive(Debug)]
 pub enum Step {
+    /// GET this document.
+    Fetch(Url),
     /// Lock the stored record and read it.
     Lock,
     /// Ask the token endpoint.
@@ -74,6 +81,8 @@ pub struct Terms {
 
 #[derive(Debug)]
 enum State {
+    /// Holds the record whose token endpoint is not known yet.
+    ExpectServer(Search, Box<Record>),
     /// Holds the record whose access token is no longer good.
     ExpectLock(Box<Record>),
     /// Holds the record under the lock. That its refresh token is about to be sent is being
@@ -105,6 +114,14 @@ impl Refresh {
         Self { terms, state: State::ExpectLock(used) }
     }
 
+    /// Starts to renew the tokens of `used`, which do not say where that is done.
+    pub fn search(used: Box<Record>, start: Start, terms: Terms, out: &mut Vec<Step>) -> Self {
+        let mut documents = Vec::new();
+        let search = Search::new(start, &mut documents);
+        out.extend(documents.into_iter().map(Step::Fetch));
+        Self { terms, state: State::ExpectServer(search, used) }
+    }
+
     /// Whether tokens are being issued or stored just now.
     pub fn expects_tokens(&self) -> bool {
         matches!(self.state, State::ExpectTokens(..) | State::ExpectSaved(_))
@@ -115,6 +132,12 @@ impl Refresh {
     pub fn handle(self, input: Input, now: Moment, out: &mut Vec<Step>) -> Self {
         let Self { terms, state } = self;
         let state = match (state, input) {
+            (State::ExpectServer(search, used), Input::Fetched(answer)) => {
+                let mut documents = Vec::new();
+                let progress = search.handle(answer, now, &mut documents);
+                out.extend(documents.into_iter().map(Step::Fetch));
+                searched(progress, used, out)
+            }
             (State::ExpectLock(used), Input::Locked(stored)) => {
                 locked(used, stored, &terms, now, out)
             }
@@ -148,6 +171,25 @@ impl Refresh {
     }
 }
 
+fn searched(
+    progress: Result<Progress, SignInFailure>,
+    mut used: Box<Record>,
+    out: &mut Vec<Step>,
+) -> State {
+    match progress {
+        Ok(Progress::Searching(search)) => State::ExpectServer(search, used),
+        Ok(Progress::Found(found)) => {
+            found.complete(&mut used);
+            out.push(Step::Lock);
+            State::ExpectLock(used)
+        }
+        Err(failure) => {
+            out.push(Step::Done(Outcome::Later(failure)));
+            State::Done
+        }
+    }
+}
+
 fn locked(
     used: Box<Record>,
     stored: Option<Box<Record>>,
@@ -161,6 +203,15 @@ fn locked(
         out.push(Step::Unlock);
         out.push(Step::Done(Outcome::Tokens(record)));
         return State::Done;
+    }
+    if record.tokens.is_some() && record.token_endpoint.is_empty() {
+        // What the search has found, nobody has stored yet.
+        record = used;
+        if record.tokens.is_none() {
+            record.generation += 1;
+            out.push(Step::Save(record.clone()));
+            return State::ExpectSaved(record);
+        }
     }
     if grant(&record, terms, Duration::ZERO).is_none() {
         return sign_in(record, out);

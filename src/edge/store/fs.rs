@@ -17,7 +17,7 @@ pub(super) fn read(dir: &Path, path: &Path) -> Result<Option<Vec<u8>>, StoreErro
     if !dir.exists() {
         return Ok(None);
     }
-    check(dir, &dir.symlink_metadata()?)?;
+    check_dir(dir)?;
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -25,7 +25,7 @@ pub(super) fn read(dir: &Path, path: &Path) -> Result<Option<Vec<u8>>, StoreErro
     };
     check(path, &metadata)?;
     if !metadata.is_file() || MAX_FILE < metadata.len() {
-        return Err(refuse(path, "is no file of ours"));
+        return Err(refuse(path, "is no file, or larger than any sign-in"));
     }
     let mut bytes = Vec::new();
     imp::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
@@ -56,9 +56,14 @@ pub(super) fn open_lock(dir: &Path, path: &Path) -> Result<File, StoreError> {
     Ok(imp::create(path)?)
 }
 
+/// Refuses a directory in which somebody else may have put something.
+pub(super) fn check_dir(dir: &Path) -> Result<(), StoreError> {
+    check(dir, &dir.symlink_metadata()?)
+}
+
 fn make(dir: &Path) -> Result<(), StoreError> {
     imp::create_dir(dir)?;
-    check(dir, &dir.symlink_metadata()?)
+    check_dir(dir)
 }
 
 fn check(path: &Path, metadata: &std::fs::Metadata) -> Result<(), StoreError> {

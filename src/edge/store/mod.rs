@@ -19,9 +19,11 @@ use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::Record;
 
 mod fs;
+mod import;
 mod keychain;
 mod vault;
 
+pub use import::Importer;
 pub use keychain::{Keychain, KeychainError, SystemKeychain};
 
 /// How long between two looks at a lock that somebody else holds.
@@ -99,11 +101,7 @@ impl Store {
 
     /// How the record of a sign-in is named.
     pub fn name(key: &str) -> String {
-        let digest = digest::digest(&digest::SHA256, key.as_bytes());
-        digest.as_ref().iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").ok();
-            text
-        })
+        hex(digest::digest(&digest::SHA256, key.as_bytes()).as_ref())
     }
 
     /// The store of the record of that name.
@@ -291,6 +289,13 @@ impl Store {
     fn place(&self) -> Option<&PathBuf> {
         self.dir.as_ref().filter(|_| self.choice != TokenStore::Memory)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
 }
 
 /// Takes a lock of the kernel's, waiting up to `patience` for somebody else.

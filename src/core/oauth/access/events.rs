@@ -14,7 +14,7 @@ use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
 impl Access {
-    /// The answer to one of the sign-in's documents; `false` if the exchange is not its own.
+    /// The answer to a document of a sign-in or a renewal; `false` if the exchange is not its own.
     pub fn http(
         &mut self,
         exchange: ExchangeId,
@@ -24,6 +24,7 @@ impl Access {
     ) -> bool {
         match &mut self.state {
             State::SigningIn(_, open) if *open == Some(exchange) => *open = None,
+            State::Refreshing(..) if self.search == Some(exchange) => self.search = None,
             _ => return false,
         }
         let answer = match event {
@@ -38,7 +39,10 @@ impl Access {
                 })
             }
         };
-        self.login(login::Input::Fetched(answer), now, out);
+        match &self.state {
+            State::SigningIn(..) => self.login(login::Input::Fetched(answer), now, out),
+            _ => self.step_refresh(refresh::Input::Fetched(answer), now, out),
+        }
         true
     }
 
@@ -88,6 +92,7 @@ impl Access {
             StoreEvent::Claimed => self.login(login::Input::Claimed, now, out),
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
+            StoreEvent::Told(notice) => out.tell(notice),
             StoreEvent::Loaded(record, warning) => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use http::Method;
+
+use super::sign_in::document;
 use super::{Access, Due, State, Why};
 use crate::core::event::{Effect, Notice, StoreCommand};
 use crate::core::oauth::access::Standing;
+use crate::core::oauth::login::Goal;
 use crate::core::oauth::refresh::{self, Outcome, Refresh, Terms};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
@@ -38,15 +42,25 @@ impl Access {
         self.renewal = Some(Due::at(at, wait.max(1), now));
     }
 
-    pub(super) fn refresh(&mut self, why: Why, _now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn refresh(&mut self, why: Why, now: Moment, out: &mut Outbox<'_>) {
         let Some(record) = self.current.clone() else { return };
         let mut steps = Vec::new();
         let options = &self.about.options;
         let terms = Terms { client: options.client.clone(), use_id_token: options.use_id_token };
-        self.state = State::Refreshing(Refresh::new(record, terms, &mut steps), why);
+        let refresh = if record.token_endpoint.is_empty() {
+            let challenge = match &why {
+                Why::Needed(challenge) => challenge.clone(),
+                Why::Early => None,
+            };
+            let start = self.start(Goal::Server, challenge, now);
+            Refresh::search(record, start, terms, &mut steps)
+        } else {
+            Refresh::new(record, terms, &mut steps)
+        };
+        self.state = State::Refreshing(refresh, why);
         out.detail("renewing the access token");
         for step in steps {
-            Self::perform_refresh(step, out);
+            self.perform_refresh(step, out);
         }
     }
 
@@ -66,14 +80,17 @@ impl Access {
         let mut steps = Vec::new();
         self.state = State::Refreshing(refresh.handle(input, now, &mut steps), why.clone());
         for step in steps {
-            if let Some(outcome) = Self::perform_refresh(step, out) {
+            if let Some(outcome) = self.perform_refresh(step, out) {
                 self.refreshed(outcome, why.clone(), now, out);
             }
         }
     }
 
-    fn perform_refresh(step: refresh::Step, out: &mut Outbox<'_>) -> Option<Outcome> {
+    fn perform_refresh(&mut self, step: refresh::Step, out: &mut Outbox<'_>) -> Option<Outcome> {
         match step {
+            refresh::Step::Fetch(url) => {
+                self.search = Some(out.start(document(Method::GET, url, None)));
+            }
             refresh::Step::Lock => out.push(Effect::Store(StoreCommand::Lock)),
             refresh::Step::Grant(grant) => out.push(Effect::Grant(grant)),
             refresh::Step::Save(record) => out.push(Effect::Store(StoreCommand::Save(record))),

@@ -9,7 +9,7 @@ use crate::config::Caller;
 use crate::core::event::{Effect, Expect, Notice, RedirectCommand, Request, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
-use crate::core::oauth::login::{self, Claim, Login, OpenSignIn};
+use crate::core::oauth::login::{self, Claim, Goal, Login, OpenSignIn};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
@@ -23,11 +23,7 @@ impl Access {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
-        let About { server, server_text, options, .. } = self.about.clone();
-        let known = self.current.clone();
-        let scope = self.widening.as_ref().and_then(|widening| widening.scope.clone());
-        let window = self.may_open_window(now);
-        let start = login::Start { server, server_text, options, challenge, known, scope, window };
+        let start = self.start(Goal::Tokens, challenge, now);
         let mut steps = Vec::new();
         let login = match open {
             Some(open) => Login::resume(start, open, now, &mut steps),
@@ -35,6 +31,20 @@ impl Access {
         };
         self.state = State::SigningIn(Box::new(login), None);
         self.perform_login(steps, now, out);
+    }
+
+    /// What a sign-in, or a search for the authorization server, starts from.
+    pub(super) fn start(
+        &self,
+        goal: Goal,
+        challenge: Option<Challenge>,
+        now: Moment,
+    ) -> login::Start {
+        let About { server, server_text, options, .. } = self.about.clone();
+        let known = self.current.clone();
+        let scope = self.widening.as_ref().and_then(|widening| widening.scope.clone());
+        let window = self.may_open_window(now);
+        login::Start { goal, server, server_text, options, challenge, known, scope, window }
     }
 
     pub(super) fn login(&mut self, input: login::Input, now: Moment, out: &mut Outbox<'_>) {
@@ -152,7 +162,7 @@ fn form(url: Url, authorization: Option<HeaderValue>, body: &Secret) -> Request 
 }
 
 /// A request for one of the sign-in's documents: no credential, no configured header goes there.
-fn document(method: Method, url: Url, body: Option<bytes::Bytes>) -> Request {
+pub(super) fn document(method: Method, url: Url, body: Option<bytes::Bytes>) -> Request {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     if body.is_some() {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use url::Url;
 
-use super::{Resource, Server, Start, State, Step, bind, client, device, machine, transient};
+use super::{Goal, Resource, Server, Start, State, Step, bind, client, device, machine, transient};
 use crate::config::{ResourceParameter, Way};
 use crate::core::event::{Delivery, HttpFailure, Notice};
 use crate::core::oauth::discovery;
@@ -82,6 +82,11 @@ pub(super) fn resource_metadata(
     // An issuer that already knows this client comes first.
     if let Some(known) = &start.known {
         issuers.sort_by_key(|issuer| *issuer != known.issuer);
+        // Whoever has issued the tokens is not passed over because of an outage.
+        let is_known = |issuer: &String| discovery::same_issuer(issuer, &known.issuer);
+        if start.goal == Goal::Server && issuers.iter().any(is_known) {
+            issuers.retain(is_known);
+        }
     }
     issuers.reverse();
     ask_issuer(start, resource, issuers, None, out)
@@ -198,7 +203,9 @@ fn usable(
 ) -> Result<ServerMetadata, SignInFailure> {
     discovery::check_issuer(&metadata, &expect.issuer)?;
     let openid = expect.asked.path().contains("openid-configuration");
-    if start.options.way == Way::Browser
+    // Where nobody is sent there is nothing to protect.
+    if start.goal == Goal::Tokens
+        && start.options.way == Way::Browser
         && !device::is_wanted(start, &metadata)
         && let Some(warning) = discovery::check_pkce(&metadata, openid)?
     {
@@ -214,6 +221,9 @@ fn begin(
     now: Moment,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
+    if start.goal == Goal::Server {
+        return Ok(State::Found(Box::new(server)));
+    }
     if let Way::Client { .. } = start.options.way {
         return Ok(machine::ask(start, server, out));
     }

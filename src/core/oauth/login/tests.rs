@@ -20,6 +20,7 @@ fn options() -> LoginOptions {
 
 fn start() -> Start {
     Start {
+        goal: Goal::Tokens,
         server: Url::parse(SERVER).unwrap(),
         server_text: SERVER.to_owned(),
         options: options(),

@@ -55,10 +55,15 @@ fn check(inputs: Vec<Input>, expected: &[&str]) -> Option<Outcome> {
     for input in inputs {
         refresh = refresh.handle(input, now, &mut steps);
     }
+    render(steps, expected)
+}
+
+fn render(steps: Vec<Step>, expected: &[&str]) -> Option<Outcome> {
     let mut outcome = None;
     let seen: Vec<_> = steps
         .into_iter()
         .map(|step| match step {
+            Step::Fetch(url) => format!("fetch {}", url.path()),
             Step::Lock => "lock".to_owned(),
             Step::Grant(grant) => match grant.kind {
                 GrantKind::Refresh { token, .. } => format!("grant {}", token.expose()),
@@ -224,4 +229,5 @@ fn a_configured_client_brings_its_secret_along() {
     assert_eq!(grant.client.secret.as_ref().unwrap().expose(), "s");
 }
 
+mod imported;
 mod world;

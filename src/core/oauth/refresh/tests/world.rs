@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use super::*;
 
 struct World {
+    /// What every process has read at its start.
+    first: Box<Record>,
     stored: Box<Record>,
     holder: Option<usize>,
     processes: Vec<Process>,
@@ -40,10 +42,10 @@ enum Fate {
 }
 
 impl World {
-    fn new(n: usize, grace: bool) -> Self {
-        let stored = record(1, "rt1");
+    fn new(n: usize, grace: bool, stored: Box<Record>) -> Self {
         Self {
             processes: (0..n).map(|_| Process::new(stored.clone())).collect(),
+            first: stored.clone(),
             stored,
             holder: None,
             valid: "rt1".to_owned(),
@@ -78,6 +80,7 @@ impl World {
         }
         let Some(step) = self.processes[index].todo.pop_front() else { return false };
         let input = match step {
+            Step::Fetch(url) => imported::document(&url, "https://mcp.example"),
             Step::Lock if self.holder.is_some() => {
                 self.processes[index].todo.push_front(Step::Lock);
                 return false;
@@ -128,7 +131,7 @@ impl World {
             Outcome::Tokens(record) => self.processes[index].generation = Some(record.generation),
             Outcome::SignIn(_) => self.processes[index].signed_out = true,
             // It tries again.
-            Outcome::Later(_) => self.processes[index] = Process::new(record(1, "rt1")),
+            Outcome::Later(_) => self.processes[index] = Process::new(self.first.clone()),
         }
     }
 
@@ -140,7 +143,7 @@ impl World {
         if self.holder == Some(index) {
             self.holder = None;
         }
-        self.processes[index] = Process::new(record(1, "rt1"));
+        self.processes[index] = Process::new(self.first.clone());
         true
     }
 }
@@ -148,7 +151,12 @@ impl World {
 impl Process {
     fn new(used: Box<Record>) -> Self {
         let mut steps = Vec::new();
-        let refresh = Refresh::new(used, Terms::default(), &mut steps);
+        let refresh = if used.token_endpoint.is_empty() {
+            let start = imported::start(used.clone());
+            Refresh::search(used, start, Terms::default(), &mut steps)
+        } else {
+            Refresh::new(used, Terms::default(), &mut steps)
+        };
         Self {
             refresh: Some(refresh),
             todo: steps.into(),
@@ -159,13 +167,18 @@ impl Process {
     }
 }
 
-fn run(n: usize, grace: bool, script: Vec<(usize, Fate)>) -> World {
-    let mut world = World::new(n, grace);
+fn run(n: usize, grace: bool, stored: Box<Record>, script: Vec<(usize, Fate)>) -> World {
+    let mut world = World::new(n, grace, stored);
     for (index, fate) in script {
         world.step(index % n, fate);
     }
     while (0..n).any(|index| world.step(index, Fate::Step)) {}
     world
+}
+
+/// As a sign-in leaves it, or an import.
+fn stored() -> impl Strategy<Value = Box<Record>> {
+    any::<bool>().prop_map(|own| if own { record(1, "rt1") } else { imported::imported() })
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -179,10 +192,11 @@ proptest! {
     #[test]
     fn many_processes_refresh_once(
         n in 2_usize..6,
+        stored in stored(),
         order in proptest::collection::vec(0_usize..6, 0..200),
     ) {
         let script = order.into_iter().map(|index| (index, Fate::Step)).collect();
-        let world = run(n, false, script);
+        let world = run(n, false, stored, script);
         prop_assert_eq!(world.presented, BTreeMap::from([("rt1".to_owned(), 1)]));
         for process in &world.processes {
             prop_assert_eq!(process.generation, Some(2));
@@ -195,10 +209,11 @@ proptest! {
     #[test]
     fn misfortunes_cost_one_repeat_each(
         n in 1_usize..6,
+        stored in stored(),
         grace in any::<bool>(),
         script in proptest::collection::vec((0_usize..6, fate()), 0..200),
     ) {
-        let world = run(n, grace, script);
+        let world = run(n, grace, stored, script);
         let repeats: u32 = world.presented.values().map(|times| times - 1).sum();
         prop_assert!(repeats <= world.misfortunes, "{repeats} {}", world.misfortunes);
         let signed_out = world.processes.iter().any(|process| process.signed_out);
