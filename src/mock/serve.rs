@@ -28,17 +28,20 @@ pub(crate) async fn serve(mock: Arc<Mock>, listener: std::net::TcpListener, rout
     let Ok(address) = listener.local_addr() else { return };
     let Ok(mut listener) = TcpListener::from_std(listener) else { return };
     let mut restarts = mock.restarts.subscribe();
+    let cuts = watch::Sender::new(());
     loop {
         tokio::select! {
             biased;
             Ok(()) = restarts.changed() => {
                 let down = restarts.borrow_and_update().down;
+                // In this order: who comes back at once finds nobody.
                 drop(listener);
+                cuts.send_replace(());
                 tokio::time::sleep(down).await;
                 listener = again(address).await;
             }
             accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => accept(&mock, &router, tcp, peer),
+                Ok((tcp, peer)) => accept(&mock, &router, tcp, peer, cuts.subscribe()),
                 // Out of files: what is open has to end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
@@ -56,7 +59,13 @@ async fn again(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn accept(mock: &Arc<Mock>, router: &Router, tcp: TcpStream, peer: SocketAddr) {
+fn accept(
+    mock: &Arc<Mock>,
+    router: &Router,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    cuts: watch::Receiver<()>,
+) {
     if mock.faults.strikes(Route::Other, &Fault::Refuse) {
         tcp.set_zero_linger().ok();
         return;
@@ -64,7 +73,6 @@ fn accept(mock: &Arc<Mock>, router: &Router, tcp: TcpStream, peer: SocketAddr) {
     let scissors = Scissors::default();
     let line = Line::new(tcp, scissors.clone());
     let router = router.clone().layer(Extension(scissors.clone())).layer(Extension(Peer(peer)));
-    let restarts = mock.restarts.subscribe();
     let tls = mock.tls.as_ref().map(|tls| {
         TlsAcceptor::from(tls.config(mock.faults.take(Route::Other, |fault| match fault {
             Fault::TlsCertificate(flaw) => Some(*flaw),
@@ -73,12 +81,12 @@ fn accept(mock: &Arc<Mock>, router: &Router, tcp: TcpStream, peer: SocketAddr) {
     });
     tokio::spawn(async move {
         let Some(tls) = tls else {
-            return connection(line, router, scissors, restarts).await.ok();
+            return connection(line, router, scissors, cuts).await.ok();
         };
         // What goes wrong on a connection is the other end's to tell.
         let greeted = tokio::time::timeout(HEAD_LIMIT, tls.accept(line)).await;
         let silent = Silent { tls: greeted.ok()?.ok()?, scissors: scissors.clone() };
-        connection(silent, router, scissors, restarts).await.ok()
+        connection(silent, router, scissors, cuts).await.ok()
     });
 }
 
@@ -86,7 +94,7 @@ async fn connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     scissors: Scissors,
-    mut restarts: watch::Receiver<Restart>,
+    mut cuts: watch::Receiver<()>,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Slow-loris: a head comes at once or not at all.
@@ -98,7 +106,7 @@ async fn connection(
         tokio::select! {
             served = serving.as_mut() => return served.map_err(io::Error::other),
             () = scissors.leaves() => serving.as_mut().graceful_shutdown(),
-            Ok(()) = restarts.changed() => {
+            Ok(()) = cuts.changed() => {
                 scissors.cut(End::Reset);
                 return Ok(());
             }
