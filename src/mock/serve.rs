@@ -79,14 +79,15 @@ fn accept(
             _ => None,
         })))
     });
+    let head_limit = mock.plan.head_limit;
     tokio::spawn(async move {
         let Some(tls) = tls else {
-            return connection(line, router, scissors, cuts).await.ok();
+            return connection(line, router, scissors, head_limit, cuts).await.ok();
         };
         // What goes wrong on a connection is the other end's to tell.
-        let greeted = tokio::time::timeout(HEAD_LIMIT, tls.accept(line)).await;
+        let greeted = tokio::time::timeout(head_limit, tls.accept(line)).await;
         let silent = Silent { tls: greeted.ok()?.ok()?, scissors: scissors.clone() };
-        connection(silent, router, scissors, cuts).await.ok()
+        connection(silent, router, scissors, head_limit, cuts).await.ok()
     });
 }
 
@@ -94,16 +95,24 @@ async fn connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     scissors: Scissors,
+    head_limit: Duration,
     mut cuts: watch::Receiver<()>,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Slow-loris: a head comes at once or not at all.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    // Slow-loris.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_limit);
     builder.http2().timer(TokioTimer::new());
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    // The builder's own limit begins with the first byte.
+    let mut first = pin!(tokio::time::sleep(head_limit));
     loop {
         tokio::select! {
+            () = first.as_mut(), if !first.is_elapsed() => {
+                if !scissors.is_used() {
+                    return Ok(());
+                }
+            }
             served = serving.as_mut() => return served.map_err(io::Error::other),
             () = scissors.leaves() => serving.as_mut().graceful_shutdown(),
             Ok(()) = cuts.changed() => {
@@ -120,6 +129,3 @@ pub(crate) struct Restart {
     /// How long nobody listens.
     pub(crate) down: Duration,
 }
-
-/// A client on this machine needs a moment, not more.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
