@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{Client, is_redirect_uri};
+use super::token::DEVICE_GRANT;
 use super::{OAuthError, metadata, no_store};
 use crate::mock::credentials::Authentication;
 use crate::mock::evidence::ClientOrigin;
@@ -36,7 +37,7 @@ pub(crate) async fn register(
             "expected a JSON object with client metadata",
         )
     })?;
-    check(&metadata)?;
+    check(&mock, &metadata)?;
     let grant_types = metadata.grant_types.unwrap_or_else(|| vec!["authorization_code".into()]);
     let method = metadata.token_endpoint_auth_method.as_deref();
     let client = Client {
@@ -97,9 +98,14 @@ fn authentication(mock: &Mock, asked: Option<&str>) -> Authentication {
     }
 }
 
-fn check(metadata: &Metadata) -> Result<(), OAuthError> {
+fn check(mock: &Mock, metadata: &Metadata) -> Result<(), OAuthError> {
     let invalid = |what| Err(OAuthError::bad_request("invalid_client_metadata", what));
-    if metadata.redirect_uris.is_empty()
+    let grant_types = metadata.grant_types.as_deref().unwrap_or_default();
+    let devices = mock.plan.device.is_some();
+    // RFC 7591 2: redirect URIs are for grants that redirect.
+    let redirects =
+        grant_types.is_empty() || grant_types.iter().any(|it| it == "authorization_code");
+    if (redirects && metadata.redirect_uris.is_empty())
         || !metadata.redirect_uris.iter().all(|it| is_redirect_uri(it))
     {
         return Err(OAuthError::bad_request(
@@ -107,10 +113,11 @@ fn check(metadata: &Metadata) -> Result<(), OAuthError> {
             "expected redirect URIs with https, or with http on a loopback host, without fragment",
         ));
     }
-    let known = ["authorization_code", "refresh_token"];
-    let grant_types = metadata.grant_types.as_deref().unwrap_or_default();
-    if grant_types.iter().any(|it| !known.contains(&it.as_str())) {
-        return invalid("expected no grant types but `authorization_code` and `refresh_token`");
+    let known = |it: &str| {
+        matches!(it, "authorization_code" | "refresh_token") || (devices && it == DEVICE_GRANT)
+    };
+    if !grant_types.iter().all(|it| known(it)) {
+        return invalid("expected no grant types but those that are offered");
     }
     let response_types = metadata.response_types.as_deref().unwrap_or_default();
     if response_types.iter().any(|it| it != "code") {
