@@ -19,6 +19,7 @@ use super::keys::same_secret;
 use super::oauth::Form;
 use super::serve::Peer;
 use super::state::{Mock, lock};
+use super::wire::Scissors;
 
 /// What the owner of a gateway may do.
 pub(crate) fn routes(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
@@ -41,9 +42,11 @@ type Owned = State<Arc<Mock>>;
 async fn gate(
     State(mock): Owned,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(line): Extension<Scissors>,
     request: Request,
     next: Next,
 ) -> Response {
+    line.fresh();
     let (parts, body) = request.into_parts();
     if !peer.ip().to_canonical().is_loopback() {
         return (StatusCode::FORBIDDEN, "only this machine may steer the mock\n").into_response();

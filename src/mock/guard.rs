@@ -34,15 +34,18 @@ async fn pass(mock: Arc<Mock>, site: Site, request: Request, next: Next) -> Resp
     };
     let line = parts.extensions.get::<Scissors>().cloned().unwrap_or_default();
     line.fresh();
-    let response = if let Some(reason) = refusal(&mock, &parts) {
-        (StatusCode::FORBIDDEN, reason).into_response()
-    } else if let Some(early) = strike::before(&mock, route, &parts, &line).await {
-        early
-    } else {
+    let work = async {
+        if let Some(reason) = refusal(&mock, &parts) {
+            return (StatusCode::FORBIDDEN, reason).into_response();
+        }
+        if let Some(early) = strike::before(&mock, route, &parts, &line).await {
+            return early;
+        }
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(note.clone());
         strike::after(&mock, route, next.run(request).await).await
     };
+    let response = note.cover(work).await;
     note.add(|entry| entry.status = Some(response.status().as_u16()));
     response
 }

@@ -72,3 +72,50 @@ impl PublicKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    use serde_json::json;
+
+    use super::PublicKey;
+    use crate::mock::keys::{base64url, from_base64url};
+
+    #[test]
+    fn a_key_verifies_by_its_own_algorithm_only() {
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).unwrap();
+        let x = base64url(pair.public_key().as_ref());
+        let edwards = PublicKey::from_jwk(&json!({"kty": "OKP", "crv": "Ed25519", "x": x}));
+        let edwards = (edwards.unwrap(), "EdDSA", pair.sign(b"signed").as_ref().to_vec());
+        let rsa = PublicKey::from_jwk(&json!({"kty": "RSA", "e": "AQAB", "n": RSA_KEY}));
+        let rsa = (rsa.unwrap(), "RS256", from_base64url(RSA_SIGNATURE).unwrap());
+        for (key, algorithm, signature) in [edwards, rsa] {
+            assert!(key.verifies(algorithm, b"signed", &signature), "{algorithm}");
+            assert!(!key.verifies(algorithm, b"changed", &signature), "{algorithm}");
+            for other in ["ES256", "none", "HS256"] {
+                assert!(!key.verifies(other, b"signed", &signature), "{algorithm} as {other}");
+            }
+        }
+        for wrong in [json!({}), json!({"kty": "oct", "k": "x"}), json!({"kty": "RSA", "n": "x"})] {
+            assert!(PublicKey::from_jwk(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    // Made with OpenSSL: `openssl dgst -sha256 -sign` of the text `signed`.
+    const RSA_KEY: &str = concat!(
+        "saumZGMEIxxEjASifri436HRIunm5wLdCadgNybjwmcE5NWD9V8BkrC3oO8zq0qnprVQoiqtXALOISd7",
+        "AonE7Bgr6mD5ekaZ1O5JV9egiwDVzO4SNcxEDd0LIevYo8DIAnjrbF4EZC8Lk9nioJmAh0znQUwq4w25",
+        "XAxLi3uplj9v-5DhcBU-J3bbF_DRK6I1UxdLvZITizsu72cbLG1RLZGXrn0wP1AQGH75yYhov9RGhHrb",
+        "2_GHa7yBTKVEAbeVmIDS4kD1opIptUZj_nzTOuZogslON7Qgtg7Y1COriqreJpXGEKfkUgCGeYrIcrzq",
+        "h_lpPxG2cXRtJWQUJ--fmw",
+    );
+    const RSA_SIGNATURE: &str = concat!(
+        "gl3N5bloGwWzjxCJMrrwx2NwN3SXeXJNuiwwekRmM8vgtsxi1oNFb1rxbiZipcfpENJGyroeqtnagfV4",
+        "YfjSbaZssbDH2SagyiIsRdhTqno8WlHI4ITTmdqUblgezGAuwFcwh2NZy2_K4umoAzvrQRBMX5sw6epE",
+        "_FAsLriAflcNbl0pApZyQv5_N2IARdHmvsgsSncYpR9rD9VOkQogrq4AxNBaGh5vsuR3ZzGoL8ZsNgjz",
+        "uaFVqTR16nZGvHagiOrJ84kuWMUr3j5AL5pOGeVSLq0Yr-PcMAcdpy-pJ5uYuJBBWL_7o8MRR-zabmpL",
+        "YxWbKZnOXdK80j2mhv7PMg",
+    );
+}

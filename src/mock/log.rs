@@ -43,6 +43,8 @@ pub struct LoggedRequest {
     pub refresh_token: Option<String>,
     /// Of a POST to an MCP endpoint: the messages in it.
     pub messages: Vec<LoggedMessage>,
+    /// The faults that struck it, as they were ordered; not those that struck a stream later.
+    pub faults: Vec<String>,
 }
 
 impl LoggedRequest {
@@ -103,6 +105,16 @@ pub fn fingerprint(secret: &str) -> String {
     text
 }
 
+tokio::task_local! {
+    /// The entry of the request that is being handled.
+    static CURRENT: Note;
+}
+
+/// Writes into the entry of the request that is being handled, if one is.
+pub(crate) fn note_fault(order: &str) {
+    CURRENT.try_with(|note| note.add(|entry| entry.faults.push(order.to_owned()))).ok();
+}
+
 /// All requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -132,6 +144,7 @@ impl Log {
             grant_type: None,
             refresh_token: None,
             messages: Vec::new(),
+            faults: Vec::new(),
         };
         let mut kept = lock(&self.kept);
         if kept.requests.len() == MAX_KEPT {
@@ -156,6 +169,11 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    /// Handles the request of this entry.
+    pub(crate) async fn cover<T>(&self, work: impl Future<Output = T>) -> T {
+        CURRENT.scope(self.clone(), work).await
+    }
+
     /// Changes the entry, if it is still kept.
     pub(crate) fn add(&self, change: impl FnOnce(&mut LoggedRequest)) {
         let mut kept = lock(&self.log.kept);

@@ -77,6 +77,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether both origins are HTTPS, by an authority that the gateway makes up.
     pub tls: bool,
+    /// How long the head of a request may take, and a connection may idle before it.
+    pub head_limit: Duration,
     /// The pause after which an idle stream gets a comment.
     pub heartbeat: Duration,
     /// The secret that signs hand-offs between gateway and web; none = a random one.
@@ -116,6 +118,7 @@ impl Default for Plan {
             old_release: false,
             seed: 0,
             tls: false,
+            head_limit: Duration::from_mins(1),
             heartbeat: Duration::from_secs(15),
             handoff_secret: None,
         }

@@ -28,17 +28,20 @@ pub(crate) async fn serve(mock: Arc<Mock>, listener: std::net::TcpListener, rout
     let Ok(address) = listener.local_addr() else { return };
     let Ok(mut listener) = TcpListener::from_std(listener) else { return };
     let mut restarts = mock.restarts.subscribe();
+    let cuts = watch::Sender::new(());
     loop {
         tokio::select! {
             biased;
             Ok(()) = restarts.changed() => {
                 let down = restarts.borrow_and_update().down;
+                // In this order: who comes back at once finds nobody.
                 drop(listener);
+                cuts.send_replace(());
                 tokio::time::sleep(down).await;
                 listener = again(address).await;
             }
             accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => accept(&mock, &router, tcp, peer),
+                Ok((tcp, peer)) => accept(&mock, &router, tcp, peer, cuts.subscribe()),
                 // Out of files: what is open has to end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
@@ -56,7 +59,13 @@ async fn again(address: SocketAddr) -> TcpListener {
     }
 }
 
-fn accept(mock: &Arc<Mock>, router: &Router, tcp: TcpStream, peer: SocketAddr) {
+fn accept(
+    mock: &Arc<Mock>,
+    router: &Router,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    cuts: watch::Receiver<()>,
+) {
     if mock.faults.strikes(Route::Other, &Fault::Refuse) {
         tcp.set_zero_linger().ok();
         return;
@@ -64,21 +73,21 @@ fn accept(mock: &Arc<Mock>, router: &Router, tcp: TcpStream, peer: SocketAddr) {
     let scissors = Scissors::default();
     let line = Line::new(tcp, scissors.clone());
     let router = router.clone().layer(Extension(scissors.clone())).layer(Extension(Peer(peer)));
-    let restarts = mock.restarts.subscribe();
     let tls = mock.tls.as_ref().map(|tls| {
         TlsAcceptor::from(tls.config(mock.faults.take(Route::Other, |fault| match fault {
             Fault::TlsCertificate(flaw) => Some(*flaw),
             _ => None,
         })))
     });
+    let head_limit = mock.plan.head_limit;
     tokio::spawn(async move {
         let Some(tls) = tls else {
-            return connection(line, router, scissors, restarts).await.ok();
+            return connection(line, router, scissors, head_limit, cuts).await.ok();
         };
         // What goes wrong on a connection is the other end's to tell.
-        let greeted = tokio::time::timeout(HEAD_LIMIT, tls.accept(line)).await;
+        let greeted = tokio::time::timeout(head_limit, tls.accept(line)).await;
         let silent = Silent { tls: greeted.ok()?.ok()?, scissors: scissors.clone() };
-        connection(silent, router, scissors, restarts).await.ok()
+        connection(silent, router, scissors, head_limit, cuts).await.ok()
     });
 }
 
@@ -86,19 +95,27 @@ async fn connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     scissors: Scissors,
-    mut restarts: watch::Receiver<Restart>,
+    head_limit: Duration,
+    mut cuts: watch::Receiver<()>,
 ) -> io::Result<()> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Slow-loris: a head comes at once or not at all.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    // Slow-loris.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_limit);
     builder.http2().timer(TokioTimer::new());
     let service = TowerToHyperService::new(router);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(io), service));
+    // The builder's own limit begins with the first byte.
+    let mut first = pin!(tokio::time::sleep(head_limit));
     loop {
         tokio::select! {
+            () = first.as_mut(), if !first.is_elapsed() => {
+                if !scissors.is_used() {
+                    return Ok(());
+                }
+            }
             served = serving.as_mut() => return served.map_err(io::Error::other),
             () = scissors.leaves() => serving.as_mut().graceful_shutdown(),
-            Ok(()) = restarts.changed() => {
+            Ok(()) = cuts.changed() => {
                 scissors.cut(End::Reset);
                 return Ok(());
             }
@@ -112,6 +129,3 @@ pub(crate) struct Restart {
     /// How long nobody listens.
     pub(crate) down: Duration,
 }
-
-/// A client on this machine needs a moment, not more.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! What all handlers of one gateway share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -43,8 +43,10 @@ pub(crate) struct Mock {
     pub(crate) streams: Streams,
     /// Orders to restart, for those who accept and those who serve connections.
     pub(crate) restarts: watch::Sender<Restart>,
-    /// Every tool that was started.
-    pub(crate) runs: Mutex<Vec<ToolRun>>,
+    /// How often each tool was started.
+    pub(crate) calls: Mutex<BTreeMap<String, u64>>,
+    /// The tools that were started last.
+    pub(crate) runs: Mutex<VecDeque<ToolRun>>,
     /// Every client that was met.
     pub(crate) met: Mutex<Vec<ClientRecord>>,
     /// Opens `/__mock/…`.
@@ -80,6 +82,7 @@ impl Mock {
             sessions: Sessions::default(),
             streams: Streams::default(),
             restarts: watch::Sender::default(),
+            calls: Mutex::default(),
             runs: Mutex::default(),
             met: Mutex::default(),
             control_token,
@@ -91,6 +94,16 @@ impl Mock {
             mock.meet(ClientOrigin::Plan, &client_id, &client);
         }
         Ok(mock)
+    }
+
+    /// Writes down that a tool was started.
+    pub(crate) fn started(&self, run: ToolRun) {
+        *lock(&self.calls).entry(run.tool.clone()).or_default() += 1;
+        let mut runs = lock(&self.runs);
+        if runs.len() == MAX_RUNS {
+            runs.pop_front();
+        }
+        runs.push_back(run);
     }
 
     /// Writes down that a client was met.
@@ -168,6 +181,9 @@ fn hosts(plan: &Plan, origins: [&String; 2]) -> Vec<String> {
 fn static_clients(plan: &Plan) -> HashMap<String, Client> {
     plan.clients.iter().map(|it| (it.client_id.clone(), it.into())).collect()
 }
+
+/// Enough for every test; the counts go on.
+const MAX_RUNS: usize = 100_000;
 
 /// Locks. After a panic elsewhere a mock still has more use running than dead.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

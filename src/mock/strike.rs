@@ -151,7 +151,6 @@ pub(crate) async fn after(mock: &Mock, route: Route, response: Response) -> Resp
         Fault::EndlessBody => Some(None),
         _ => None,
     }) {
-        response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = match body {
             Some(bytes) => {
                 let gzip = HeaderValue::from_static("gzip");
@@ -200,7 +199,7 @@ async fn json(mock: &Mock, route: Route, response: Response) -> Response {
     }) else {
         return response;
     };
-    let (mut parts, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let Some(rest) = body.strip_prefix(b"{") else {
         return Response::from_parts(parts, Body::from(body));
@@ -215,7 +214,6 @@ async fn json(mock: &Mock, route: Route, response: Response) -> Response {
         }
         _ => b"\"x_bytes\":\"\xff\xfe\",".to_vec(),
     };
-    parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from([b"{", first.as_slice(), rest].concat()))
 }
 

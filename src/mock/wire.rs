@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,6 +24,8 @@ struct Inside {
     mood: Mutex<Mood>,
     /// Asks for an orderly end: GOAWAY.
     leave: Notify,
+    /// Whether a request has come by it.
+    is_used: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +53,14 @@ pub(crate) enum End {
 }
 
 impl Scissors {
-    /// Forgets what was ordered for the request before.
+    /// Whether a request has come by the connection.
+    pub(crate) fn is_used(&self) -> bool {
+        self.0.is_used.load(Ordering::Relaxed)
+    }
+
+    /// A request has come: forgets what was ordered for the one before.
     pub(crate) fn fresh(&self) {
+        self.0.is_used.store(true, Ordering::Relaxed);
         *lock(&self.0.mood) = Mood::default();
     }
 
@@ -135,11 +144,7 @@ impl Line {
             None => Poll::Ready(Ok(())),
             Some(End::HalfOpen) => Poll::Pending,
             Some(End::Fin) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            Some(End::Reset) => {
-                // Zero linger turns the coming close into a reset.
-                self.tcp.set_zero_linger()?;
-                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
-            }
+            Some(End::Reset) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
         }
     }
 
@@ -150,7 +155,7 @@ impl Line {
         if let Some((left, _)) = mood.left {
             most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
         }
-        let Some(rate) = mood.rate else { return (most, None) };
+        let Some(rate) = mood.rate else { return (most, mood.piece.map(|_| APART)) };
         // Twenty times a second, or one byte at a time where that is faster already.
         let step = usize::try_from(rate / 20).unwrap_or(usize::MAX).max(1);
         most = most.min(step);
@@ -158,6 +163,9 @@ impl Line {
         (most, Some(Duration::from_secs_f64(f64::from(written)).div_f64(rate_of(rate))))
     }
 }
+
+/// Pieces without a pause between them leave as one.
+const APART: Duration = Duration::from_millis(1);
 
 fn rate_of(rate: u64) -> f64 {
     u32::try_from(rate).map_or(f64::MAX, f64::from)
@@ -230,6 +238,7 @@ impl AsyncWrite for Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if lock(&self.scissors.0.mood).end == Some(End::Reset) {
+            // Turns the coming close into a reset.
             self.tcp.set_zero_linger().ok();
         }
     }

@@ -43,3 +43,56 @@ fn it_says_where_it_is_and_ends_with_its_stdin() {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn it_tells_its_faults() {
+    let mock = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway")).args(args).output();
+        let output = output.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, help, _) = mock(&["--help", "faults"]);
+    assert_eq!(status, Some(0));
+    for word in ["net.half_open", "token.rt_grace=S[,last-only]", "@ROUTE", "callback"] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    let (status, _, stderr) = mock(&["--fault", "net.nothing"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("there is no fault `net.nothing`"), "{stderr}");
+    let (status, _, stderr) = mock(&["--plan", "/nowhere/plan.json"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.starts_with("error: `/nowhere/plan.json`: "), "{stderr}");
+}
+
+#[test]
+fn a_plan_file_https_and_steering() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (plan, authority) = (path("plan.json"), path("ca.pem"));
+    let json = r#"{"org": ["solo"], "fault": ["http.status=418@asm#1"], "tls": true}"#;
+    std::fs::write(&plan, json).unwrap();
+    let (mut child, ready) = start(&["--plan", &plan, "--tls-ca-out", &authority]);
+    let curl = |args: &[&str]| {
+        let output = Command::new("curl")
+            .args(["--silent", "--max-time", "20", "--cacert", &authority])
+            .args(args)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let gateway = ready["gateway"].as_str().unwrap();
+    assert!(gateway.starts_with("https://"));
+    let metadata = format!("{gateway}/.well-known/oauth-authorization-server");
+    let status = || curl(&["-o", "/dev/null", "-w", "%{http_code} %{http_version}", &metadata]);
+    assert_eq!((status(), status()), ("418 2".into(), "200 2".into()));
+    let control = ready["control"]["url"].as_str().unwrap();
+    let owner = format!("Authorization: Bearer {}", ready["control"]["token"].as_str().unwrap());
+    let listed = curl(&["-H", &owner, &format!("{control}/faults")]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed[0]["struck"], 1);
+    let log = curl(&["-H", &owner, &format!("{control}/log")]);
+    assert_eq!(log.lines().count(), 2, "{log}");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

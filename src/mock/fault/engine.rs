@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Fault;
 use super::order::FaultOrder;
 use super::route::Route;
+use crate::mock::log::note_fault;
 use crate::mock::state::lock;
 
 /// The orders of one gateway, in the order in which they were given.
@@ -114,6 +115,7 @@ impl Faults {
     }
 
     fn say(&self, route: Route, text: &str) {
+        note_fault(text);
         if self.told.load(Ordering::Relaxed) {
             // Nobody may read it, and then nothing is lost.
             writeln!(io::stderr().lock(), "fault at {}: {text}", route.name()).ok();

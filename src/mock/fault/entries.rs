@@ -16,7 +16,7 @@ use super::{Fault, Flaw};
 pub(crate) const ENTRIES: &[Entry] = &[
     entry("net.latency", "=MS[±JITTER]", "a request waits this long", latency),
     entry("net.bandwidth", "=KB/s", "no more than so many kilobytes a second", |it| number(it.map(|it| it.trim_end_matches("KB/s"))).map(|it: u64| Fault::Bandwidth(it << 10))),
-    entry("net.slicer", "=BYTES", "the answer is written in pieces of this size", |it| number(it).map(Fault::Slicer)),
+    entry("net.slicer", "=BYTES", "the answer is written in pieces of this size, a millisecond apart", |it| number(it).map(Fault::Slicer)),
     entry("net.limit_data", "=BYTES", "the connection is closed after so many bytes of the answer", |it| number(it).map(Fault::LimitData)),
     entry("net.reset", "", "the connection is reset instead of an answer", |it| none(Fault::Reset, it)),
     entry("net.reset_after", "=BYTES", "the connection is reset after so many bytes of the answer", |it| number(it).map(Fault::ResetAfter)),

@@ -78,7 +78,7 @@ pub(crate) async fn call(
     }
     let given = call.arguments.as_deref();
     let session = &caller.session;
-    lock(&caller.mock.runs).push(ToolRun {
+    caller.mock.started(ToolRun {
         at: caller.mock.clock.now(),
         tool: call.name.clone(),
         org: session.org.clone(),

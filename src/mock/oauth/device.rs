@@ -14,7 +14,7 @@ use serde_json::json;
 use super::authorize::{AuthorizationRequest, target};
 use super::client_auth::ClientAuth;
 use super::grants::Grant;
-use super::{Form, OAuthError, no_store};
+use super::{Form, OAuthError, documents, no_store};
 use crate::mock::log::Note;
 use crate::mock::plan::Consent;
 use crate::mock::state::{Mock, lock};
@@ -112,6 +112,10 @@ pub(crate) async fn begin(
     let form = Form::parse(&body);
     note.add(|entry| entry.client_id = form.get("client_id").map(str::to_owned));
     let auth = ClientAuth::read(&headers, &form)?;
+    if mock.plan.client_documents {
+        // What is wrong with a document shows as a client that nobody knows.
+        documents::find(&mock, &auth.client_id).await.ok();
+    }
     let client = auth.client(&mock)?;
     let (org, scope, resource) = target(&mock, &form)
         .map_err(|(error, description)| OAuthError::bad_request(error, description))?;

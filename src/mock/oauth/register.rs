@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{Client, is_redirect_uri};
+use super::token::DEVICE_GRANT;
 use super::{OAuthError, metadata, no_store};
 use crate::mock::credentials::Authentication;
 use crate::mock::evidence::ClientOrigin;
@@ -97,12 +98,14 @@ fn authentication(mock: &Mock, asked: Option<&str>) -> Authentication {
     }
 }
 
-/// RFC 8628 3.4.
-const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-
 fn check(mock: &Mock, metadata: &Metadata) -> Result<(), OAuthError> {
     let invalid = |what| Err(OAuthError::bad_request("invalid_client_metadata", what));
-    if metadata.redirect_uris.is_empty()
+    let grant_types = metadata.grant_types.as_deref().unwrap_or_default();
+    let devices = mock.plan.device.is_some();
+    // RFC 7591 2: redirect URIs are for grants that redirect.
+    let redirects =
+        grant_types.is_empty() || grant_types.iter().any(|it| it == "authorization_code");
+    if (redirects && metadata.redirect_uris.is_empty())
         || !metadata.redirect_uris.iter().all(|it| is_redirect_uri(it))
     {
         return Err(OAuthError::bad_request(
@@ -110,14 +113,11 @@ fn check(mock: &Mock, metadata: &Metadata) -> Result<(), OAuthError> {
             "expected redirect URIs with https, or with http on a loopback host, without fragment",
         ));
     }
-    let is_known = |grant: &str| match grant {
-        "authorization_code" | "refresh_token" => true,
-        DEVICE_GRANT => mock.plan.device.is_some(),
-        _ => false,
+    let known = |it: &str| {
+        matches!(it, "authorization_code" | "refresh_token") || (devices && it == DEVICE_GRANT)
     };
-    let grant_types = metadata.grant_types.as_deref().unwrap_or_default();
-    if !grant_types.iter().all(|it| is_known(it)) {
-        return invalid("expected no grant types but those that the metadata lists");
+    if !grant_types.iter().all(|it| known(it)) {
+        return invalid("expected no grant types but those that are offered");
     }
     let response_types = metadata.response_types.as_deref().unwrap_or_default();
     if response_types.iter().any(|it| it != "code") {

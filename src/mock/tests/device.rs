@@ -119,3 +119,37 @@ fn devices_are_offered_by_the_plan_only() {
     let endpoint = format!("{}/oauth/device_authorization", without.base_url());
     assert_eq!(post(&endpoint).form(&[]).send().status, 404);
 }
+
+#[test]
+fn a_device_may_register_for_its_grant_alone() {
+    let metadata = serde_json::json!({
+        "client_name": "device",
+        "grant_types": ["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"],
+    });
+    let register = |gateway: &Gateway| {
+        post(&format!("{}/register", gateway.base_url()))
+            .body("application/json", &metadata.to_string())
+            .send()
+    };
+    let (gateway, _) = with_devices(Consent::Approve);
+    let client_id = text(&register(&gateway).json(), "client_id");
+    let codes = begin(&gateway, &client_id);
+    assert!(poll(&gateway, &client_id, &codes).json()["refresh_token"].is_string());
+    assert_refused(&register(&planned(|_| {})), 400, "invalid_client_metadata");
+}
+
+#[test]
+fn the_client_of_a_device_can_be_a_document() {
+    let gateway = planned(|plan| {
+        plan.device = Some(Device::default());
+        plan.client_documents = true;
+    });
+    let (client_id, server) = super::documents::serve(|url| {
+        serde_json::json!({"client_id": url, "client_name": "device",
+            "redirect_uris": ["http://127.0.0.1/"]})
+        .to_string()
+    });
+    let codes = begin(&gateway, &client_id);
+    server.join().unwrap();
+    assert_eq!(poll(&gateway, &client_id, &codes).status, 200);
+}

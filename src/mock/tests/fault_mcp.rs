@@ -147,6 +147,11 @@ fn streams_can_look_odd() {
     assert!(text("mcp.sse_eol=crlf").contains("event: endpoint\r\ndata: /mcp/acme/messages?"));
     assert!(text("mcp.sse_chunk=1").contains("\r\n1\r\ne\r\n1\r\nv\r\n1\r\ne\r\n"));
     assert!(text("mcp.event_ids=on").contains("id: 0-0\n"));
+}
+
+#[test]
+fn streams_can_be_silent_or_loud() {
+    let text = |fault: &str| stream_bytes(fault).text();
     let beats = |fault: &str| text(fault).matches(": heartbeat").count();
     assert!(2 <= beats("mcp.heartbeat=0.1"));
     let gateway = with(&["mcp.heartbeat=off"], Answers::Json);

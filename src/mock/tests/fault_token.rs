@@ -58,6 +58,9 @@ fn token_requests_can_fail_without_using_anything_up() {
         assert_eq!(answer.status, status, "{fault}");
         assert_eq!(error.map(|_| text(&answer.json(), "error")).as_deref(), error, "{fault}");
         assert!(refresh().json()["access_token"].is_string(), "{fault}");
+        let log = gateway.requests();
+        let [.., struck, clean] = log.as_slice() else { panic!("{log:?}") };
+        assert_eq!((&struck.faults[..], &clean.faults[..]), (&[fault.to_owned()][..], &[][..]));
     }
     let began = clock();
     assert_eq!(refreshed("token.latency=100").status, 200);

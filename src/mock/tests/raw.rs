@@ -52,7 +52,7 @@ pub(crate) fn fetch(gateway: &Gateway, path: &str) -> Raw {
 }
 
 /// Sends bytes, and reads as long as something comes; no more than two megabytes
-/// and two seconds.
+/// and one second.
 pub(crate) fn send(gateway: &Gateway, bytes: &[u8]) -> Raw {
     let began = clock();
     let mut tcp = TcpStream::connect(authority(gateway)).unwrap();
@@ -63,7 +63,7 @@ pub(crate) fn send(gateway: &Gateway, bytes: &[u8]) -> Raw {
         return raw;
     }
     let mut buffer = vec![0; 1 << 16];
-    let patience = Duration::from_secs(2);
+    let patience = Duration::from_secs(1);
     while raw.bytes.len() < 2 << 20 && clock().saturating_sub(began) < patience {
         match tcp.read(&mut buffer) {
             Ok(0) => raw.ended = Ended::Closed,

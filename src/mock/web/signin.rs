@@ -63,7 +63,7 @@ pub(crate) async fn sign_in(State(mock): State<Arc<Mock>>, body: Bytes) -> Respo
     let secret = mock.issue("web_");
     let browser = Browser { user: user.to_owned(), csrf: mock.keys.random() };
     mock.browsers.add(secret.clone(), browser);
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax");
+    let cookie = format!("{}={secret}; {}", name(&mock), attributes(&mock));
     ([(header::SET_COOKIE, cookie)], see_consent(handoff)).into_response()
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn sign_out(
 ) -> Response {
     let form = Form::parse(&body);
     mock.browsers.remove(&headers);
-    let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    let cookie = format!("{}=; {}; Max-Age=0", name(&mock), attributes(&mock));
     let handoff = form.get("handoff").unwrap_or_default();
     ([(header::SET_COOKIE, cookie)], see_consent(handoff)).into_response()
 }
@@ -93,7 +93,27 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
         .iter()
         .filter_map(|it| it.to_str().ok())
         .flat_map(|it| it.split(';'))
-        .find_map(|it| it.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+        .find_map(|it| {
+            let it = it.trim();
+            it.strip_prefix("__Host-").unwrap_or(it).strip_prefix(COOKIE)?.strip_prefix('=')
+        })
+}
+
+/// Over HTTPS the browser vouches that this host has set the cookie, and no other.
+fn name(mock: &Mock) -> String {
+    format!("{}{COOKIE}", if is_secure(mock) { "__Host-" } else { "" })
+}
+
+fn attributes(mock: &Mock) -> &'static str {
+    if is_secure(mock) {
+        "Path=/; HttpOnly; SameSite=Lax; Secure"
+    } else {
+        "Path=/; HttpOnly; SameSite=Lax"
+    }
+}
+
+fn is_secure(mock: &Mock) -> bool {
+    mock.web_url.starts_with("https://")
 }
 
 /// Cookies do not know ports, so the name must tell this program's from others' on this machine.
