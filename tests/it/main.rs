@@ -19,6 +19,8 @@ mod import;
 mod keyring;
 mod mock;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod storage;
 mod support;
 mod tidy;
 mod together;
