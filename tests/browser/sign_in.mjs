@@ -150,7 +150,7 @@ async function run() {
     await shot('stale');
     await signIn(page, url, async () => {});
     await page.getByRole('button', { name: 'Deny', exact: true }).click();
-    await page.getByText('You have not given access').waitFor();
+    await page.getByText('You declined access').waitFor();
     await shot('denied');
   });
   let refused = await answer(denied, 0);

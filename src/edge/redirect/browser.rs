@@ -27,8 +27,13 @@ pub fn check_browser_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// Opens the address with `program`, or with the system's browser.
-pub(super) fn open(text: &str, program: Option<&str>) -> Result<(), String> {
+/// Opens the address with `program`, or with the system's browser. What a program makes of it is
+/// known only when it ends, which may be never: `failed` is called if it ends badly.
+pub(super) fn open(
+    text: &str,
+    program: Option<&str>,
+    failed: impl FnOnce(String) + Send + 'static,
+) -> Result<(), String> {
     let url = check_browser_url(text)?;
     let Some(program) = program else {
         return webbrowser::open(url.as_str()).map_err(|error| error.to_string());
@@ -40,8 +45,12 @@ pub(super) fn open(text: &str, program: Option<&str>) -> Result<(), String> {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| format!("`{program}`: {error}"))?;
-    // Waited for, so that no zombie stays.
-    thread::spawn(move || child.wait());
+    let name = program.to_owned();
+    thread::spawn(move || match child.wait() {
+        Ok(status) if status.success() => {}
+        Ok(status) => failed(format!("`{name}`: {status}")),
+        Err(error) => failed(format!("`{name}`: {error}")),
+    });
     Ok(())
 }
 

@@ -48,7 +48,9 @@ pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
         match serde_json::from_str(&line) {
             Ok(Command::Bind { ports, path, host }) => bind(&shared, &ports, &path, &host),
             Ok(Command::Open { url, browser }) => {
-                if let Err(reason) = browser::open(url.expose(), browser.as_deref()) {
+                let late = Arc::clone(&shared);
+                let failed = move |reason| late.tell(&News::OpenFailed(reason));
+                if let Err(reason) = browser::open(url.expose(), browser.as_deref(), failed) {
                     shared.tell(&News::OpenFailed(reason));
                 }
             }

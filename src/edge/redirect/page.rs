@@ -13,17 +13,17 @@ pub(super) fn render(page: Page, hint: Option<&str>) -> String {
         Page::Stale => (
             "other",
             "This tab is out of date",
-            "Another sign-in is under way. Close this tab and finish the newest one.",
+            "It belongs to a sign-in that is over. Close it, and finish the newest one; if there is none, use the tool in your application once more.",
         ),
         Page::Denied => (
-            "failed",
-            "You have not given access",
-            "Nothing was stored. To try again, wait a minute and use the tool in your application once more.",
+            "other",
+            "You declined access",
+            "Your application cannot use this server now. If you change your mind, wait a minute and use the tool in your application once more.",
         ),
         Page::Failed | Page::Onward => (
             "failed",
             "The sign-in did not work",
-            "Nothing was stored. Go back to your application and try again.",
+            "Wait a minute, then go back to your application and use the tool once more.",
         ),
     };
     let hint = hint.map(|hint| format!("<p class=\"hint\">{}</p>", escape(hint)));

@@ -171,3 +171,13 @@ fn the_other_loopback_is_listened_on_where_it_is_named() {
     stream.write_all(request.as_bytes()).unwrap();
     assert!(matches!(helper.news(), News::Redirected { .. }));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_browser_that_ends_badly_is_told() {
+    let mut helper = Helper::start();
+    let url = Secret::new("https://as.example/".to_owned());
+    helper.command(&Command::Open { url, browser: Some("false".to_owned()) });
+    let News::OpenFailed(reason) = helper.news() else { panic!() };
+    assert!(reason.contains("`false`"), "{reason}");
+}
