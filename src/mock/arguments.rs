@@ -112,6 +112,9 @@ pub(crate) struct Arguments {
         value_name = "SECRET"
     )]
     handoff_secret: Option<HandoffSecret>,
+    /// Offer what the conformance suite of the MCP project looks for, too
+    #[arg(long)]
+    conformance: bool,
     /// Let requests go wrong: `NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P]`; `--help faults` lists
     /// them; may be repeated
     #[arg(long = "fault", value_name = "FAULT")]
@@ -179,6 +182,7 @@ impl Arguments {
             answers: self.http_answers,
             old_release: self.old_release,
             handoff_secret: self.handoff_secret,
+            conformance: self.conformance,
             seed: self.seed,
             tls: self.tls || self.tls_ca_out.is_some(),
             ..Plan::default()
@@ -277,6 +281,7 @@ mod tests {
             (&["--no-auth"], "auth: None"),
             (&["--http-answers", "sse"], "answers: Sse"),
             (&["--old-release"], "old_release: true"),
+            (&["--conformance"], "conformance: true"),
             (&["--seed", "7"], "seed: 7"),
             (&["--tls-ca-out", "x"], "tls: true"),
             (&["--public-url", "https://a"], "public_gateway_url: Some(\"https://a\")"),
