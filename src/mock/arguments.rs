@@ -112,6 +112,9 @@ pub(crate) struct Arguments {
         value_name = "SECRET"
     )]
     handoff_secret: Option<HandoffSecret>,
+    /// Offer what the conformance suite of the MCP project looks for, too
+    #[arg(long)]
+    conformance: bool,
     /// Let requests go wrong: `NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P]`; `--help faults` lists
     /// them; may be repeated
     #[arg(long = "fault", value_name = "FAULT")]
@@ -179,6 +182,7 @@ impl Arguments {
             answers: self.http_answers,
             old_release: self.old_release,
             handoff_secret: self.handoff_secret,
+            conformance: self.conformance,
             seed: self.seed,
             tls: self.tls || self.tls_ca_out.is_some(),
             ..Plan::default()
@@ -241,7 +245,52 @@ fn flags(path: &OsString) -> Result<Vec<String>, String> {
 mod tests {
     use clap::Parser as _;
 
-    use super::{Arguments, with_plan_file};
+    use super::{Arguments, Plan, with_plan_file};
+
+    fn plan(flags: &[&str]) -> String {
+        let all = ["mock"].iter().chain(flags);
+        format!("{:?}", Arguments::try_parse_from(all).unwrap().plan().unwrap())
+    }
+
+    #[test]
+    fn without_flags_the_plan_is_the_default_one() {
+        assert_eq!(plan(&[]), format!("{:?}", Plan::default()));
+    }
+
+    #[test]
+    fn every_flag_gets_into_the_plan() {
+        for (flags, member) in [
+            (&["--registration", "closed"][..], "registration: Closed"),
+            (&["--registration", "confidential"], "registration: Confidential"),
+            (&["--client-documents"], "client_documents: true"),
+            (&["--discovery", "openid"], "discovery: OpenId"),
+            (&["--discovery", "none"], "discovery: None"),
+            (&["--pkce-unannounced"], "pkce_announced: false"),
+            (&["--issuer-path", "/tenant"], "issuer_path: \"/tenant\""),
+            (&["--no-resource-metadata"], "resource_metadata: false"),
+            (&["--other-authorization-server", "http://a"], "servers: [\"http://a\"]"),
+            (
+                &["--device-code", "--device-interval", "1", "--device-code-lifetime", "2"],
+                "device: Some(Device { interval: 1s, lifetime: 2s })",
+            ),
+            (&["--bearer", "id-token"], "bearer: IdToken"),
+            (&["--challenge-scope", ""], "challenge_scope: None"),
+            (&["--step-up", "union"], "step_up: Union"),
+            (&["--auto-approve"], "consent: Approve"),
+            (&["--auto-deny"], "consent: Deny"),
+            (&["--no-auth"], "auth: None"),
+            (&["--http-answers", "sse"], "answers: Sse"),
+            (&["--old-release"], "old_release: true"),
+            (&["--conformance"], "conformance: true"),
+            (&["--seed", "7"], "seed: 7"),
+            (&["--tls-ca-out", "x"], "tls: true"),
+            (&["--public-url", "https://a"], "public_gateway_url: Some(\"https://a\")"),
+            (&["--access-token-lifetime", "5"], "access_token_lifetime: 5s"),
+        ] {
+            assert!(!plan(&[]).contains(member), "{member}");
+            assert!(plan(flags).contains(member), "{member}: {}", plan(flags));
+        }
+    }
 
     #[test]
     fn a_plan_file_comes_before_what_was_typed() {

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::evidence::{ClientRecord, RefreshTokenRecord, ToolRun};
 use super::fault::{Fault, FaultOrder};
-use super::log::LoggedRequest;
+use super::log::{LoggedRequest, Site};
 use super::plan::Plan;
 use super::state::{Mock, lock};
 use super::{control, guard, mcp, oauth, serve, web};
@@ -237,8 +237,8 @@ fn run(
         }
     };
     runtime.block_on(async {
-        for (listener, router) in sites {
-            tokio::spawn(serve::serve(Arc::clone(mock), listener, router));
+        for (site, (listener, router)) in [Site::Gateway, Site::Web].into_iter().zip(sites) {
+            tokio::spawn(serve::serve(Arc::clone(mock), site, listener, router));
         }
         started.send(Ok(())).ok();
         stopped.await.ok();

@@ -73,6 +73,9 @@ pub struct Plan {
     /// A release that predates the MCP authorization server: client credentials and API keys only,
     /// `/authorize` is 404, and 401 comes without `WWW-Authenticate`.
     pub old_release: bool,
+    /// Whether there are also the tools, resources and prompts that the conformance suite of the MCP
+    /// project looks for.
+    pub conformance: bool,
     /// What the dice of faults start from: the same seed gives the same throws.
     pub seed: u64,
     /// Whether both origins are HTTPS, by an authority that the gateway makes up.
@@ -116,6 +119,7 @@ impl Default for Plan {
             answers: Answers::Json,
             sessions: true,
             old_release: false,
+            conformance: false,
             seed: 0,
             tls: false,
             head_limit: Duration::from_mins(1),

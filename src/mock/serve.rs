@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::fault::{Fault, Route};
+use super::log::Site;
 use super::state::Mock;
 use super::wire::{End, Line, Scissors, Silent};
 
@@ -24,15 +25,22 @@ use super::wire::{End, Line, Scissors, Silent};
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves one of the two origins, until the runtime ends.
-pub(crate) async fn serve(mock: Arc<Mock>, listener: std::net::TcpListener, router: Router) {
+pub(crate) async fn serve(
+    mock: Arc<Mock>,
+    site: Site,
+    listener: std::net::TcpListener,
+    router: Router,
+) {
     let Ok(address) = listener.local_addr() else { return };
     let Ok(mut listener) = TcpListener::from_std(listener) else { return };
+    // What strikes connections does so before anybody knows what they are for.
+    let route = if site == Site::Gateway { Route::Other } else { Route::Page };
     let mut restarts = mock.restarts.subscribe();
     let cuts = watch::Sender::new(());
     loop {
         tokio::select! {
             biased;
-            Ok(()) = restarts.changed() => {
+            Ok(()) = restarts.changed(), if site == Site::Gateway => {
                 let down = restarts.borrow_and_update().down;
                 // In this order: who comes back at once finds nobody.
                 drop(listener);
@@ -41,7 +49,7 @@ pub(crate) async fn serve(mock: Arc<Mock>, listener: std::net::TcpListener, rout
                 listener = again(address).await;
             }
             accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => accept(&mock, &router, tcp, peer, cuts.subscribe()),
+                Ok((tcp, peer)) => accept(&mock, route, &router, (tcp, peer), cuts.subscribe()),
                 // Out of files: what is open has to end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
@@ -61,12 +69,12 @@ async fn again(address: SocketAddr) -> TcpListener {
 
 fn accept(
     mock: &Arc<Mock>,
+    route: Route,
     router: &Router,
-    tcp: TcpStream,
-    peer: SocketAddr,
+    (tcp, peer): (TcpStream, SocketAddr),
     cuts: watch::Receiver<()>,
 ) {
-    if mock.faults.strikes(Route::Other, &Fault::Refuse) {
+    if mock.faults.strikes(route, &Fault::Refuse) {
         tcp.set_zero_linger().ok();
         return;
     }
@@ -74,7 +82,7 @@ fn accept(
     let line = Line::new(tcp, scissors.clone());
     let router = router.clone().layer(Extension(scissors.clone())).layer(Extension(Peer(peer)));
     let tls = mock.tls.as_ref().map(|tls| {
-        TlsAcceptor::from(tls.config(mock.faults.take(Route::Other, |fault| match fault {
+        TlsAcceptor::from(tls.config(mock.faults.take(route, |fault| match fault {
             Fault::TlsCertificate(flaw) => Some(*flaw),
             _ => None,
         })))

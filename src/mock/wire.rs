@@ -61,7 +61,11 @@ impl Scissors {
     /// A request has come: forgets what was ordered for the one before.
     pub(crate) fn fresh(&self) {
         self.0.is_used.store(true, Ordering::Relaxed);
-        *lock(&self.0.mood) = Mood::default();
+        let mut mood = lock(&self.0.mood);
+        // By HTTP/2 the other request may not be answered yet, and its connection ends.
+        if mood.end.is_none() {
+            *mood = Mood::default();
+        }
     }
 
     /// Ends the connection with the next byte that is written: the answer is never sent.

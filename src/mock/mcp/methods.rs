@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::conformance;
 use super::jsonrpc::{self, Message, RpcError};
 use super::session::{Revision, Session};
 use super::stream::Outlet;
@@ -140,17 +141,22 @@ async fn request(
     method: &str,
     params: Option<&RawValue>,
 ) -> Result<String, RpcError> {
+    if caller.mock.plan.conformance
+        && let Some(answer) = conformance::request(method, params)
+    {
+        return answer;
+    }
     match method {
         "initialize" => initialize(caller, params),
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
             Ok("{}".into())
         }
-        "tools/list" => Ok(tools::list().to_string()),
+        "tools/list" => Ok(tools::list(&caller.mock).to_string()),
         "tools/call" => tools::call(caller, id, params).await,
-        "resources/list" => Ok(resources().to_string()),
+        "resources/list" => Ok(resources(&caller.mock).to_string()),
         "resources/templates/list" => Ok(json!({"resourceTemplates": []}).to_string()),
         "resources/read" => read_resource(params),
-        "prompts/list" => Ok(prompts().to_string()),
+        "prompts/list" => Ok(prompts(&caller.mock).to_string()),
         "prompts/get" => prompt(params),
         _ => Err(RpcError { code: -32601, message: format!("there is no method `{method}`") }),
     }
@@ -165,7 +171,7 @@ fn initialize(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcE
     let asked: Initialize = arguments(params)?;
     let revision = Revision::parse(&asked.protocol_version).unwrap_or(Revision::LATEST);
     *lock(&caller.session.revision) = Some(revision);
-    let result = json!({
+    let mut result = json!({
         "protocolVersion": revision.as_str(),
         "capabilities": {
             "tools": {"listChanged": true},
@@ -176,16 +182,25 @@ fn initialize(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcE
         "serverInfo": {"name": "apexmcp-mock-gateway", "version": env!("CARGO_PKG_VERSION")},
         "instructions": format!("A mock of the organisation {}.", caller.session.org),
     });
+    if caller.mock.plan.conformance
+        && let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut)
+    {
+        capabilities.insert("completions".into(), json!({}));
+    }
     Ok(result.to_string())
 }
 
-fn resources() -> Value {
-    json!({"resources": [{
+fn resources(mock: &Mock) -> Value {
+    let mut all = vec![json!({
         "uri": SCHEMA_URI,
         "name": "orders_schema",
         "description": "The columns of the table `orders`",
         "mimeType": "text/plain",
-    }]})
+    })];
+    if mock.plan.conformance {
+        all.extend(conformance::resources());
+    }
+    json!({"resources": all})
 }
 
 fn read_resource(params: Option<&RawValue>) -> Result<String, RpcError> {
@@ -201,12 +216,16 @@ fn read_resource(params: Option<&RawValue>) -> Result<String, RpcError> {
     Ok(json!({"contents": [{"uri": uri, "mimeType": "text/plain", "text": text}]}).to_string())
 }
 
-fn prompts() -> Value {
-    json!({"prompts": [{
+fn prompts(mock: &Mock) -> Value {
+    let mut all = vec![json!({
         "name": "summarise_orders",
         "description": "Ask for a summary of the orders in one state",
         "arguments": [{"name": "status", "description": "for example `open`", "required": true}],
-    }]})
+    })];
+    if mock.plan.conformance {
+        all.extend(conformance::prompts());
+    }
+    json!({"prompts": all})
 }
 
 fn prompt(params: Option<&RawValue>) -> Result<String, RpcError> {

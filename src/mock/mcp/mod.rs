@@ -1,5 +1,6 @@
 //! The MCP side: two transports, one server behind them.
 
+mod conformance;
 mod http;
 mod jsonrpc;
 mod methods;

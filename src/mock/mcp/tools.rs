@@ -7,16 +7,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::conformance;
 use super::jsonrpc::{Message, RpcError, notification};
 use super::methods::{Caller, arguments};
 use super::sql;
 use crate::mock::evidence::ToolRun;
 use crate::mock::fault::Fault;
 use crate::mock::log::fingerprint;
-use crate::mock::state::lock;
+use crate::mock::state::{Mock, lock};
 
 /// The answer to `tools/list`.
-pub(crate) fn list() -> Value {
+pub(crate) fn list(mock: &Mock) -> Value {
     let tool = |name: &str, description: &str, properties: Value, required: &[&str]| {
         json!({
             "name": name,
@@ -25,7 +26,7 @@ pub(crate) fn list() -> Value {
         })
     };
     let asks = json!({"type": "string", "enum": ["sampling", "elicitation", "roots"]});
-    json!({"tools": [
+    let mut all = vec![
         tool(
             "query_postgres_orders",
             "Query the orders. Understands: select * from orders [where column = 'value'] [limit n]",
@@ -45,12 +46,18 @@ pub(crate) fn list() -> Value {
         ),
         tool("ask", "Asks the client, and returns its answer", json!({"what": asks}), &["what"]),
         tool("announce", "Tells the client that the tools have changed", json!({}), &[]),
-    ]})
+    ];
+    if mock.plan.conformance {
+        all.extend(conformance::tools());
+    }
+    json!({"tools": all})
 }
 
 /// Whether a call must be answered by a stream, as the tool talks to the client while it runs.
 pub(crate) fn needs_stream(params: Option<&RawValue>) -> bool {
-    arguments::<Call>(params).is_ok_and(|call| matches!(call.name.as_str(), "ask" | "progress"))
+    arguments::<Call>(params).is_ok_and(|call| {
+        matches!(call.name.as_str(), "ask" | "progress") || conformance::talks(&call.name)
+    })
 }
 
 /// The connector of the tool that a message calls, if it calls one.
@@ -62,7 +69,7 @@ pub(crate) fn connector(message: &Message) -> Option<&'static str> {
     let call: Call = arguments(params.as_deref()).ok()?;
     match call.name.as_str() {
         "query_postgres_orders" => Some("postgres"),
-        name => NAMES.contains(&name).then_some("demo"),
+        name => (NAMES.contains(&name) || conformance::is_tool(name)).then_some("demo"),
     }
 }
 
@@ -73,7 +80,8 @@ pub(crate) async fn call(
     params: Option<&RawValue>,
 ) -> Result<String, RpcError> {
     let call: Call = arguments(params)?;
-    if !NAMES.contains(&call.name.as_str()) {
+    let extra = caller.mock.plan.conformance && conformance::is_tool(&call.name);
+    if !extra && !NAMES.contains(&call.name.as_str()) {
         return Err(RpcError::invalid_params(format!("there is no tool `{}`", call.name)));
     }
     let given = call.arguments.as_deref();
@@ -93,6 +101,10 @@ pub(crate) async fn call(
         "slow" => slow(given).await,
         "progress" => progress(caller, given, call.meta.as_ref()),
         "ask" => ask(caller, given).await,
+        name if extra => {
+            let token = call.meta.as_ref().and_then(|it| it.progress_token.as_deref());
+            conformance::call(caller, name, given, token).await
+        }
         _ => Ok(announce(caller)),
     };
     if caller.mock.faults.strikes(caller.route, &Fault::AnswerLost) {

@@ -116,6 +116,8 @@ fn a_gateway_can_restart() {
     let began = clock();
     let connect = || std::net::TcpStream::connect(authority(&gateway));
     assert!(connect().is_err());
+    // The pages are another program.
+    assert_eq!(get(&format!("{}/device", gateway.web_url())).send().status, 200);
     while connect().is_err() {
         assert!(clock().saturating_sub(began).as_secs() < 10);
         std::thread::yield_now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::client::get;
 use super::login::{approving, planned};
-use super::raw::{Ended, authority, fetch, send};
+use super::raw::{Ended, authority, clock, fetch, send};
 use crate::mock::Gateway;
 
 const JWKS: &str = "/.well-known/jwks.json";
@@ -162,4 +162,8 @@ fn pages_can_fail() {
     let page = || get(&format!("{}/device", gateway.web_url())).send().status;
     assert_eq!(get(&format!("{}{JWKS}", gateway.base_url())).send().status, 200);
     assert_eq!((page(), page()), (500, 200));
+    gateway.order("page.slow=100").unwrap();
+    let began = clock();
+    assert_eq!(page(), 200);
+    assert!(100 <= clock().saturating_sub(began).as_millis());
 }

@@ -218,3 +218,22 @@ fn tools_fail_politely() {
     assert_eq!(client.gateway.calls("query_postgres_orders"), 1);
     assert_eq!(client.gateway.calls("nothing"), 0);
 }
+
+#[test]
+fn the_conformance_suite_finds_what_it_looks_for() {
+    let usual = Client::new(Plan::default());
+    let extra = Client::new(Plan { conformance: true, ..Plan::default() });
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    assert!(!usual.post(list).send().body.contains("test_simple_text"));
+    assert!(extra.post(list).send().body.contains("test_simple_text"));
+    let simple = call("test_simple_text", "{}");
+    assert!(usual.post(&simple).send().json()["error"].is_object());
+    let answer = extra.post(&simple).send().json();
+    assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains("simple text"));
+    let read = r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"test://template/7/data"}}"#;
+    let text = extra.post(read).send().json()["result"]["contents"][0]["text"].clone();
+    assert!(text.as_str().unwrap().contains("\"id\":\"7\""));
+    assert!(
+        extra.initialize("2025-11-25").json()["result"]["capabilities"]["completions"].is_object()
+    );
+}

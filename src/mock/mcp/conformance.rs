@@ -1,0 +1,318 @@
+//! What the conformance suite of the MCP project expects of a server, by its names and its words.
+//! Only where the plan asks for it: nothing of this is like the product.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::jsonrpc::{RpcError, notification};
+use super::methods::{Caller, arguments};
+
+/// Answers what is not a tool, if it belongs here.
+pub(crate) fn request(method: &str, params: Option<&RawValue>) -> Option<Result<String, RpcError>> {
+    match method {
+        "completion/complete" => {
+            let values = json!(["paris", "park", "party"]);
+            Some(Ok(json!({"completion": {"values": values, "hasMore": false}}).to_string()))
+        }
+        "resources/templates/list" => Some(Ok(json!({"resourceTemplates": [{
+            "uriTemplate": "test://template/{id}/data",
+            "name": "template",
+            "mimeType": "application/json",
+        }]})
+        .to_string())),
+        "resources/read" => read(params).map(|it| Ok(it.to_string())),
+        "prompts/get" => prompt(params).map(|it| Ok(it.to_string())),
+        _ => None,
+    }
+}
+
+/// The resources to list besides the usual ones.
+pub(crate) fn resources() -> Vec<Value> {
+    vec![
+        json!({"uri": "test://static-text", "name": "static text", "mimeType": "text/plain"}),
+        json!({"uri": "test://static-binary", "name": "static binary", "mimeType": "image/png"}),
+    ]
+}
+
+/// The prompts to list besides the usual ones.
+pub(crate) fn prompts() -> Vec<Value> {
+    let prompt = |name: &str, given: &[&str]| {
+        let given: Vec<_> = given.iter().map(|it| json!({"name": it, "required": true})).collect();
+        json!({"name": name, "description": "For the conformance suite", "arguments": given})
+    };
+    vec![
+        prompt("test_simple_prompt", &[]),
+        prompt("test_prompt_with_arguments", &["arg1", "arg2"]),
+        prompt("test_prompt_with_embedded_resource", &["resourceUri"]),
+        prompt("test_prompt_with_image", &[]),
+    ]
+}
+
+/// The tools to list besides the usual ones.
+pub(crate) fn tools() -> Vec<Value> {
+    TOOLS
+        .iter()
+        .map(|(name, argument, _)| {
+            let properties: Map<String, Value> =
+                argument.iter().map(|it| ((*it).to_owned(), json!({"type": "string"}))).collect();
+            let schema = json!({"type": "object", "properties": properties, "required": argument});
+            json!({"name": name, "description": "For the conformance suite", "inputSchema": schema})
+        })
+        .collect()
+}
+
+/// Whether there is such a tool.
+pub(crate) fn is_tool(name: &str) -> bool {
+    TOOLS.iter().any(|it| it.0 == name)
+}
+
+/// Whether a tool talks to the client while it runs.
+pub(crate) fn talks(name: &str) -> bool {
+    TOOLS.iter().any(|it| it.0 == name && it.2)
+}
+
+/// Runs a tool.
+pub(crate) async fn call(
+    caller: &Caller,
+    name: &str,
+    given: Option<&RawValue>,
+    progress_token: Option<&RawValue>,
+) -> Result<String, RpcError> {
+    let given: Map<String, Value> = arguments(given)?;
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
+    let content = match name {
+        "test_simple_text" => vec![text("This is a simple text response for testing.")],
+        "test_image_content" => vec![image],
+        "test_audio_content" => {
+            vec![json!({"type": "audio", "data": WAV, "mimeType": "audio/wav"})]
+        }
+        "test_embedded_resource" => vec![resource(
+            "test://embedded-resource",
+            "text/plain",
+            "This is an embedded resource content.",
+        )],
+        "test_multiple_content_types" => vec![
+            text("Multiple content types test:"),
+            image,
+            resource(
+                "test://mixed-content-resource",
+                "application/json",
+                r#"{"test":"data","value":123}"#,
+            ),
+        ],
+        "test_tool_with_logging" => {
+            for step in
+                ["Tool execution started", "Tool processing data", "Tool execution completed"]
+            {
+                tell(caller, "notifications/message", &json!({"level": "info", "data": step}));
+                tokio::time::sleep(PAUSE).await;
+            }
+            vec![text("Three messages were logged.")]
+        }
+        "test_tool_with_progress" => {
+            for progress in [0, 50, 100] {
+                if let Some(token) = progress_token {
+                    let params =
+                        json!({"progressToken": token, "progress": progress, "total": 100});
+                    tell(caller, "notifications/progress", &params);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            vec![text("Progress was reported.")]
+        }
+        "test_sampling"
+        | "test_elicitation"
+        | "test_elicitation_sep1034_defaults"
+        | "test_elicitation_sep1330_enums" => vec![text(&ask(caller, name, &given).await?)],
+        _ => {
+            let problem = text("This tool intentionally returns an error for testing");
+            return Ok(json!({"content": [problem], "isError": true}).to_string());
+        }
+    };
+    Ok(json!({"content": content}).to_string())
+}
+
+fn tell(caller: &Caller, method: &str, params: &Value) {
+    if let Some(outlet) = &caller.outlet {
+        outlet.message(&notification(method, &params.to_string()));
+    }
+}
+
+async fn ask(caller: &Caller, name: &str, given: &Map<String, Value>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        result: Option<Value>,
+    }
+    let outlet = caller.outlet.as_ref().ok_or(RpcError::invalid_params("there is no stream"))?;
+    let elicit = |message: &str, properties: Value, required: Value| {
+        let schema = json!({"type": "object", "properties": properties, "required": required});
+        ("elicitation/create", json!({"message": message, "requestedSchema": schema}))
+    };
+    let text = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (method, params) = match name {
+        "test_sampling" => {
+            let content = json!({"type": "text", "text": text("prompt")});
+            let message = json!({"role": "user", "content": content});
+            ("sampling/createMessage", json!({"messages": [message], "maxTokens": 100}))
+        }
+        "test_elicitation" => elicit(
+            text("message"),
+            json!({
+                "username": {"type": "string", "description": "User's response"},
+                "email": {"type": "string", "description": "User's email address"},
+            }),
+            json!(["username", "email"]),
+        ),
+        "test_elicitation_sep1034_defaults" => {
+            elicit("Please look at the defaults", defaults(), json!([]))
+        }
+        _ => elicit("Please choose", choices(), json!([])),
+    };
+    let answer = caller.session.ask(outlet, method, &params.to_string()).await?;
+    let answer: Answer = serde_json::from_str(&answer)
+        .map_err(|_| RpcError::invalid_params("expected a response"))?;
+    let result = answer.result.ok_or(RpcError::invalid_params("the client cannot do this"))?;
+    let member = |name: &str| result.get(name).cloned().unwrap_or_default();
+    let action = member("action");
+    let action = action.as_str().unwrap_or_default();
+    Ok(match name {
+        "test_sampling" => {
+            let content = member("content");
+            let said = content.get("text").and_then(Value::as_str).unwrap_or_default();
+            format!("LLM response: {said}")
+        }
+        "test_elicitation" => {
+            format!("User response: action: {action}, content: {}", member("content"))
+        }
+        _ => format!("Elicitation completed: action={action}, content={}", member("content")),
+    })
+}
+
+/// SEP-1034: a default of every primitive type.
+fn defaults() -> Value {
+    json!({
+        "name": {"type": "string", "default": "John Doe"},
+        "age": {"type": "integer", "default": 30},
+        "score": {"type": "number", "default": 95.5},
+        "status": {
+            "type": "string",
+            "enum": ["active", "inactive", "pending"],
+            "default": "active",
+        },
+        "verified": {"type": "boolean", "default": true},
+    })
+}
+
+/// SEP-1330: every way to write a choice.
+fn choices() -> Value {
+    let titled = |ordinals: [&str; 3], noun: &str| {
+        let values = ["value1", "value2", "value3"].into_iter().zip(ordinals);
+        values.map(|(value, it)| json!({"const": value, "title": format!("{it} {noun}")})).collect()
+    };
+    let options = json!(["option1", "option2", "option3"]);
+    let ordinals = ["First", "Second", "Third"];
+    let single: Value = titled(ordinals, "Option");
+    let several: Value = titled(ordinals, "Choice");
+    json!({
+        "untitledSingle": {"type": "string", "enum": options},
+        "titledSingle": {"type": "string", "oneOf": single},
+        "legacyEnum": {
+            "type": "string",
+            "enum": ["opt1", "opt2", "opt3"],
+            "enumNames": ["Option One", "Option Two", "Option Three"],
+        },
+        "untitledMulti": {"type": "array", "items": {"type": "string", "enum": options}},
+        "titledMulti": {"type": "array", "items": {"anyOf": several}},
+    })
+}
+
+fn read(params: Option<&RawValue>) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Read {
+        uri: String,
+    }
+    let Read { uri } = arguments(params).ok()?;
+    let template = uri.strip_prefix("test://template/").and_then(|it| it.strip_suffix("/data"));
+    let contents = match (uri.as_str(), template) {
+        ("test://static-text", _) => json!({
+            "uri": uri,
+            "mimeType": "text/plain",
+            "text": "This is the content of the static text resource.",
+        }),
+        ("test://static-binary", _) => json!({"uri": uri, "mimeType": "image/png", "blob": PNG}),
+        (_, Some(id)) => {
+            let data = format!("Data for ID: {id}");
+            let text = json!({"id": id, "templateTest": true, "data": data}).to_string();
+            json!({"uri": uri, "mimeType": "application/json", "text": text})
+        }
+        _ => return None,
+    };
+    Some(json!({"contents": [contents]}))
+}
+
+fn prompt(params: Option<&RawValue>) -> Option<Value> {
+    #[derive(Deserialize)]
+    struct Get {
+        name: String,
+        #[serde(default)]
+        arguments: Map<String, Value>,
+    }
+    let Get { name, arguments: given } = arguments(params).ok()?;
+    let argument = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
+    let message = |content: Value| json!({"role": "user", "content": content});
+    let text = |text: &str| message(json!({"type": "text", "text": text}));
+    let messages = match name.as_str() {
+        "test_simple_prompt" => vec![text("This is a simple prompt for testing.")],
+        "test_prompt_with_arguments" => {
+            let (first, second) = (argument("arg1"), argument("arg2"));
+            vec![text(&format!("Prompt with arguments: arg1='{first}', arg2='{second}'"))]
+        }
+        "test_prompt_with_embedded_resource" => vec![
+            message(resource(
+                argument("resourceUri"),
+                "text/plain",
+                "Embedded resource content for testing.",
+            )),
+            text("Please process the embedded resource above."),
+        ],
+        "test_prompt_with_image" => vec![
+            message(json!({"type": "image", "data": PNG, "mimeType": "image/png"})),
+            text("Please analyze the image above."),
+        ],
+        _ => return None,
+    };
+    Some(json!({"messages": messages}))
+}
+
+fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
+    let resource = json!({"uri": uri, "mimeType": mime_type, "text": text});
+    json!({"type": "resource", "resource": resource})
+}
+
+/// Name, arguments, and whether it talks to the client while it runs.
+const TOOLS: [(&str, &[&str], bool); 12] = [
+    ("test_simple_text", &[], false),
+    ("test_image_content", &[], false),
+    ("test_audio_content", &[], false),
+    ("test_embedded_resource", &[], false),
+    ("test_multiple_content_types", &[], false),
+    ("test_error_handling", &[], false),
+    ("test_tool_with_logging", &[], true),
+    ("test_tool_with_progress", &[], true),
+    ("test_sampling", &["prompt"], true),
+    ("test_elicitation", &["message"], true),
+    ("test_elicitation_sep1034_defaults", &[], true),
+    ("test_elicitation_sep1330_enums", &[], true),
+];
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// One pixel.
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+
+/// No sound at all.
+const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA=";
