@@ -104,7 +104,9 @@ impl Bridge {
         self.pending.insert(id.clone(), Pending { exchange: None, initialize });
         let kind =
             if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
-        self.enqueue(bytes, kind, now);
+        let mut outgoing = Outgoing::new(bytes, kind, now);
+        outgoing.urgent = method == "ping";
+        self.queue.push_back(outgoing);
     }
 
     /// The host does not want the answer any more. What was not sent yet is never sent; what was

@@ -97,11 +97,14 @@ struct Outgoing {
     lost: u8,
     /// Until when the stream that has answered it may stay open.
     lingers: Option<Duration>,
+    /// Whether others may be waiting for it; see `send`.
+    urgent: bool,
 }
 
 impl Outgoing {
     fn new(bytes: Bytes, kind: Kind, now: Moment) -> Self {
         Self {
+            urgent: kind.ids().is_empty(),
             bytes,
             kind,
             refused: 0,
@@ -166,9 +169,6 @@ enum Exchange {
     Goodbye,
 }
 
-/// How many messages may be under way at once: enough for any host that was seen, few enough that
-/// a flood does not open a thousand connections. What comes behind them waits in stdin.
-const MAX_IN_FLIGHT: usize = 128;
 /// How long a request waits for a connection that was lost: the host should learn of an outage
 /// before its own limit, the shortest of which are about 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);

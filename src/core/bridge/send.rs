@@ -1,12 +1,19 @@
 //! What goes to the gateway, and when.
 
-use super::{Bridge, Exchange, Kind, MAX_IN_FLIGHT, Outgoing, Phase};
+use super::{Bridge, Exchange, Kind, Outgoing, Phase};
 use crate::core::event::Expect;
 use crate::core::link::Transport;
 use crate::core::oauth::access::Readiness;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::secret::Secret;
+
+/// How many messages may be under way at once: enough for any host that was seen, few enough that
+/// a flood does not open a thousand connections. What comes behind them waits in stdin.
+pub(super) const MAX_IN_FLIGHT: usize = 128;
+/// How many more there may be of those that an open request may be waiting for: answers to the
+/// server, cancellations, pings. Without them 128 calls that ask the host back would wait for ever.
+pub(super) const RESERVE: usize = 64;
 
 /// There is no credential to send something with at the moment.
 pub(super) struct NotNow;
@@ -37,9 +44,7 @@ impl Bridge {
                     continue;
                 }
             };
-            if self.exchanges.len() - self.lingering.len() >= MAX_IN_FLIGHT {
-                return;
-            }
+            let Some(next) = self.within_limits(next) else { return };
             let url = match self.transport {
                 Transport::Http => self.server().clone(),
                 Transport::Sse => match self.endpoint(token.as_ref(), now, out) {
@@ -77,6 +82,19 @@ impl Bridge {
             outgoing.kind == Kind::Response && self.phase.lets_pass(&outgoing.kind)
         };
         self.queue.iter().position(is_free).map(Next::Queued)
+    }
+
+    /// What may be sent now, if `next` is next: where there is no room for it, what somebody may be
+    /// waiting for overtakes.
+    fn within_limits(&self, next: Next) -> Option<Next> {
+        let under_way = self.exchanges.len() - self.lingering.len();
+        if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay) {
+            return Some(next);
+        }
+        let may_pass =
+            |outgoing: &Outgoing| outgoing.urgent && self.phase.lets_pass(&outgoing.kind);
+        let index = self.queue.iter().position(may_pass)?;
+        (under_way < MAX_IN_FLIGHT + RESERVE).then_some(Next::Queued(index))
     }
 
     fn take(&mut self, next: Next) -> Option<Outgoing> {
