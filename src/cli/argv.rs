@@ -6,7 +6,8 @@
 //! - An unknown flag is skipped, with the word after it unless that word must be the server (see
 //!   `words`).
 //! - A switch may have `=true` or `=false`, and a value that a bundle left empty is not given.
-//! - `--header "X:" "v"` is one header that a host has split at a blank.
+//! - `--header "X:" "v"` is one header that a host has split at a blank, unless `v` must be the
+//!   server.
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -45,6 +46,9 @@ pub(super) struct Given {
 pub(super) fn sort(args: Vec<String>, command: &Command) -> Sorted {
     let mut walk = Walk { command, unknown: BTreeSet::new(), sorted: Sorted::default() };
     let mut rest = args.into_iter().peekable();
+    if let Some(word) = rest.next_if(|first| !first.starts_with('-')) {
+        walk.word(word, Place::First);
+    }
     while let Some(token) = rest.next() {
         if token == "--" {
             rest.by_ref().for_each(|word| walk.word(word, Place::Free));
@@ -84,14 +88,14 @@ impl<'a> Walk<'a> {
         let Some(known) = self.known(flag) else {
             return self.unknown(flag, inline.is_some(), rest);
         };
-        match known.get_action() {
-            ArgAction::SetTrue => self.switch(known, inline.as_deref()),
-            _ if inline.is_some() => self.value(known, inline),
-            _ => {
-                let value = rest.next_if(|next| !is_flag(next));
-                self.value(known, value);
-                self.mend_header(known, rest);
-            }
+        if matches!(known.get_action(), ArgAction::SetTrue) {
+            return self.switch(known, inline.as_deref());
+        }
+        let value = inline.or_else(|| rest.next_if(|next| !is_flag(next)));
+        let n_given = self.sorted.flags.len();
+        self.value(known, value);
+        if known.get_long() == Some("header") && n_given < self.sorted.flags.len() {
+            self.mend_header(n_given, rest);
         }
     }
 
@@ -144,22 +148,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Notes the words after a `--header` whose value a host may have split off.
-    fn mend_header(&mut self, known: &Arg, rest: &mut Rest) {
-        let Some(last) = self.sorted.flags.last().filter(|last| last.name == "header") else {
-            return;
-        };
-        if known.get_long() != Some("header") {
-            return;
-        }
-        let mut text = last.value.clone().unwrap_or_default();
-        let header = self.sorted.flags.len() - 1;
-        let is_part =
-            |next: &String| !(next.starts_with('-') || has_scheme(next) || is_number(next));
+    /// Notes the words after this `--header`, whose value a host may have split off.
+    fn mend_header(&mut self, header: usize, rest: &mut Rest) {
+        let given = self.sorted.flags.get(header).and_then(|given| given.value.clone());
+        let mut text = given.unwrap_or_default();
+        let is_key = text.split_once(':').is_some_and(|(name, _)| headers::is_sensitive(name));
         while headers::lacks_value(&text) {
-            let Some(word) = rest.next_if(is_part) else { return };
+            let Some(word) = rest.next_if(|next| !next.starts_with("--")) else { return };
+            if !is_set(&word) {
+                return;
+            }
             text = format!("{text} {word}");
-            self.word(word, Place::AfterHeader(header));
+            // A key is no address, and the name of a scheme is no value yet.
+            let is_part = is_number(&word) || headers::lacks_value(&text);
+            let may_be_server = !is_part && (!is_key || has_scheme(&word));
+            self.word(word, Place::AfterHeader { header, may_be_server });
         }
     }
 

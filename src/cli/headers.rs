@@ -239,7 +239,7 @@ fn is_credential(name: &str) -> bool {
     name == "authorization" || CREDENTIAL_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
-fn is_sensitive(name: &str) -> bool {
+pub(super) fn is_sensitive(name: &str) -> bool {
     is_credential(name)
         || ["secret", "cookie", "password", "key"].iter().any(|part| folded(name).contains(part))
 }

@@ -1,5 +1,7 @@
 //! Which words are the server, the port, a verb, or the rest of a split header.
 
+use std::collections::BTreeSet;
+
 use super::{Misuse, verbs};
 
 /// An argument that is not a flag.
@@ -11,12 +13,25 @@ pub(super) struct Word {
 /// What a word follows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
+    /// Nothing at all: it is the first argument, where mcp-remote wants the server.
+    First,
     /// Nothing that could own it.
     Free,
     /// An unknown flag, which may take a value.
     AfterUnknown,
-    /// A `--header` that lacks a value: its index among the given flags.
-    AfterHeader(usize),
+    /// A `--header` that lacks a value.
+    AfterHeader {
+        /// Its index among the given flags.
+        header: usize,
+        /// Whether the word may be the server if nothing else is.
+        may_be_server: bool,
+    },
+}
+
+impl Place {
+    fn is_free(self) -> bool {
+        matches!(self, Self::First | Self::Free)
+    }
 }
 
 /// What the words mean.
@@ -32,18 +47,21 @@ pub(super) struct Chosen {
 
 /// Chooses the server, and what the other words are once it is known.
 pub(super) fn choose(mut words: Vec<Word>) -> Result<Chosen, Misuse> {
-    let first = words.iter().position(|word| word.place == Place::Free);
+    let first = words.iter().position(|word| word.place.is_free());
     let mut verbs_allowed = false;
     if let Some(index) = first
         && words.get(index).is_some_and(|word| word.text == "run")
     {
-        words.remove(index);
+        let Word { place, .. } = words.remove(index);
+        if let Some(next) = words.get_mut(index).filter(|next| next.place.is_free()) {
+            next.place = place;
+        }
         verbs_allowed = true;
     } else if let Some(word) = first.and_then(|index| words.get(index)) {
         refuse_verb(&word.text)?;
     }
     let mut chosen = Chosen::default();
-    if let Some(index) = server(&words) {
+    if let Some(index) = server(&words)? {
         let server = words.remove(index).text;
         if !verbs_allowed {
             refuse_verb(&server)?;
@@ -52,29 +70,53 @@ pub(super) fn choose(mut words: Vec<Word>) -> Result<Chosen, Misuse> {
     }
     for word in words {
         match word.place {
-            Place::Free if chosen.port.is_none() => chosen.port = Some(word.text),
-            Place::Free => chosen.n_ignored += 1,
+            Place::First | Place::Free if chosen.port.is_none() => chosen.port = Some(word.text),
+            Place::First | Place::Free => chosen.n_ignored += 1,
             Place::AfterUnknown => {}
-            Place::AfterHeader(index) => chosen.header_parts.push((index, word.text)),
+            Place::AfterHeader { header, .. } => chosen.header_parts.push((header, word.text)),
         }
     }
     Ok(chosen)
 }
 
-/// The first word of the best sort that there is.
-fn server(words: &[Word]) -> Option<usize> {
-    let free = |word: &Word| word.place == Place::Free;
+/// The one word that is the server.
+///
+/// What it gets may include a key. So where two words could be it, and none of them is the first
+/// argument, nothing is guessed.
+fn server(words: &[Word]) -> Result<Option<usize>, Misuse> {
+    let indices = |which: &dyn Fn(&Word) -> bool| -> Vec<usize> {
+        let found = words.iter().enumerate().filter(|(_, word)| which(word));
+        found.map(|(index, _)| index).collect()
+    };
+    let url = |word: &Word| has_scheme(&word.text);
+    let name = |word: &Word| !is_number(&word.text);
+    let free = |word: &Word| word.place.is_free();
     let after_unknown = |word: &Word| word.place == Place::AfterUnknown;
-    let after_header = |word: &Word| matches!(word.place, Place::AfterHeader(_));
-    let sorts: [&dyn Fn(&Word) -> bool; 6] = [
-        &|word| free(word) && has_scheme(&word.text),
-        &|word| after_unknown(word) && has_scheme(&word.text),
-        &|word| free(word) && !is_number(&word.text),
-        &|word| after_unknown(word) && !is_number(&word.text),
-        &|word| after_header(word) && !is_number(&word.text),
-        &|word| free(word),
+    let after_header =
+        |word: &Word| matches!(word.place, Place::AfterHeader { may_be_server: true, .. });
+    let header_url = |word: &Word| after_header(word) && url(word);
+    let sorts: [Vec<usize>; 4] = [
+        indices(&|word| free(word) && url(word)),
+        indices(&|word| (free(word) && name(word)) || (after_unknown(word) && url(word))),
+        indices(&|word| after_unknown(word) && name(word)),
+        indices(&after_header),
     ];
-    sorts.iter().find_map(|sort| words.iter().position(sort))
+    let Some(candidates) = sorts.into_iter().find(|found| !found.is_empty()) else {
+        return Ok(words.iter().position(free));
+    };
+    let word = |index: &usize| words.get(*index);
+    let is_first = |index: &&usize| word(index).is_some_and(|word| word.place == Place::First);
+    if let Some(index) = candidates.iter().find(is_first) {
+        return Ok(Some(*index));
+    }
+    let owned = candidates.iter().filter_map(word).any(after_unknown);
+    let texts: BTreeSet<_> = candidates.iter().filter_map(word).map(|word| &word.text).collect();
+    // The value of an unknown flag against the value of a header: the server could be either.
+    if 1 < texts.len() || (owned && words.iter().any(header_url)) {
+        return Err(Misuse::new("more than one argument could be the server")
+            .hint("write the server first, and each header as one: `--header 'NAME: VALUE'`"));
+    }
+    Ok(candidates.first().copied())
 }
 
 fn refuse_verb(text: &str) -> Result<(), Misuse> {

@@ -115,34 +115,6 @@ fn a_name_is_a_token() {
 }
 
 #[test]
-fn a_split_header_is_mended_where_it_is_unambiguous() {
-    let env = [("K", "k")];
-    for args in [
-        &[URL, "--header", "N:", "v"][..],
-        &["--header", "N:", "v", URL],
-        &["--header", "N:", "v", "--allow-http", URL],
-    ] {
-        check(args, &env, &format!("{PLAIN}\nN: v"));
-    }
-    for args in [
-        &[URL, "--header", "Authorization:", "Bearer", "${K}"][..],
-        &["--header", "Authorization:", "Bearer", "${K}", URL],
-        &["--header", "Authorization: Bearer", "${K}", URL],
-    ] {
-        check(args, &env, &format!("{STATIC}\nAuthorization: Bearer k"));
-    }
-    let empty = "warning: the header `N` is not sent: its value is empty";
-    check(&["--header", "N:", URL], &[], &format!("{PLAIN}\n{empty}"));
-    check(&[URL, "--header", "N:", "3334"], &[], &format!("{PLAIN}\nport 3334\n{empty}"));
-    check(&[URL, "--header", "N:", "--debug"], &[], &format!("{PLAIN}\nDebug\n{empty}"));
-    check(
-        &["--header", "N:", "acme"],
-        &[],
-        &format!("https://mcp.apexmcp.ai/mcp/acme/sse SseFirst OAuth\n{empty}"),
-    );
-}
-
-#[test]
 fn a_header_that_is_a_credential_makes_access_static() {
     for name in [
         "authorization",

@@ -7,6 +7,7 @@ mod mcp_remote;
 mod properties;
 mod server;
 mod sign_in;
+mod split;
 mod verbs;
 
 use std::collections::BTreeMap;
