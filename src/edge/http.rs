@@ -170,8 +170,8 @@ async fn exchange(
 /// Where the events of one stream go.
 #[derive(Debug)]
 pub(super) struct Inbox<'a> {
-    id: ExchangeId,
-    events: &'a Sender<Event>,
+    pub(super) id: ExchangeId,
+    pub(super) events: &'a Sender<Event>,
 }
 
 impl Inbox<'_> {

@@ -18,6 +18,10 @@ use sse_stream::SseByteStream;
 use super::http::{Inbox, MAX_MESSAGE, broken};
 use crate::core::event::{Delivery, FailureKind, HttpFailure, StreamEvent};
 
+mod utf8;
+
+use utf8::Repair;
+
 /// Reads a stream of Streamable HTTP to its end.
 pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
     let unread = Unread::default();
@@ -88,17 +92,19 @@ impl Unread {
     }
 }
 
-/// The body of a response as chunks, until an event grows too large.
+/// The body of a response as chunks of UTF-8, until an event grows too large.
 fn chunks(
     response: Response,
     unread: Unread,
 ) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static {
-    stream::unfold(Some(response), move |response| {
+    stream::unfold(Some((response, Repair::default())), move |state| {
         let unread = unread.clone();
         async move {
-            let mut response = response?;
+            let (mut response, mut repair) = state?;
             match response.chunk().await {
-                Ok(Some(chunk)) if unread.add(chunk.len()) => Some((Ok(chunk), Some(response))),
+                Ok(Some(chunk)) if unread.add(chunk.len()) => {
+                    Some((Ok(repair.chunk(chunk)), Some((response, repair))))
+                }
                 Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),
                 Ok(None) => None,
                 Err(error) => Some((Err(ChunkError::Broken(broken(&error).cause)), None)),
@@ -169,3 +175,6 @@ impl HttpTransport for OneResponse {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
