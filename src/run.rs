@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::time::sleep_until;
@@ -25,6 +26,9 @@ use crate::verbs;
 /// How many events of one kind may wait for the loop: enough to keep it busy, few enough that a
 /// slow host is felt by the gateway and not by the memory.
 const INBOX: usize = 64;
+/// How long the last lines and a write to the store may take, all of them together: what the two
+/// seconds of the way out leave when the gateway has had its share (`core::bridge::closing`).
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Runs the bridge as a program.
 pub fn main() -> ExitCode {
@@ -78,7 +82,6 @@ fn bridge(config: &Config, warnings: &[String]) -> ExitCode {
         Lines::new(output, control)
     };
     let status = runtime.block_on(converse(config, host, &log));
-    log.close();
     // Name look-ups may still block a thread; nobody waits for them.
     runtime.shutdown_background();
     ExitCode::from(status)
@@ -245,10 +248,12 @@ impl Edges {
         }
     }
 
-    /// Writes out what is still on its way to the host and to the store.
+    /// Writes out what is still on its way to the host, to the store, and to people.
     fn close(self) {
+        let end = self.clock.now().after(LAST_WORDS);
         self.window.close();
-        self.output.close();
-        self.keeper.close();
+        for done in [self.output.close(), self.keeper.close(), self.log.flush()] {
+            done.recv_timeout(end.saturating_sub(self.clock.now().uptime)).ok();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What can happen, and what can be done about it: two closed lists.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -25,6 +26,8 @@ pub enum Event {
     Line(Bytes),
     /// The host closed stdin.
     Eof,
+    /// The host closed stdin this long ago, behind lines that are not taken.
+    HungUp(Duration),
     /// The host is gone: stdout cannot be written any more.
     HostGone,
     /// The system asks the process to end; holds the signal's number.

@@ -1,7 +1,7 @@
 //! The store's thread: disks and keychains block, and a keychain may ask a person.
 
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,15 +14,12 @@ use crate::core::oauth::record::Record;
 
 /// How long a sibling may hold the lock: longer than its token request may take.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How long a write that is under way may delay the end of the process.
-const FAREWELL: Duration = Duration::from_millis(300);
 
 /// Asks the store, in order, and posts what it says.
 #[derive(Debug)]
 pub struct Keeper {
     commands: mpsc::Sender<StoreCommand>,
     done: mpsc::Receiver<()>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Keeper {
@@ -38,8 +35,9 @@ impl Keeper {
             serve(store, importer, &inbox, &events);
             ended.send(()).ok();
         };
-        let thread = thread::Builder::new().name("store".to_owned()).spawn(work).ok();
-        Self { commands, done, thread }
+        // Without a thread it is done at once.
+        thread::Builder::new().name("store".to_owned()).spawn(work).ok();
+        Self { commands, done }
     }
 
     /// Queues a command.
@@ -48,12 +46,9 @@ impl Keeper {
         self.commands.send(command).ok();
     }
 
-    /// Lets a write that is under way finish.
-    pub fn close(self) {
-        drop(self.commands);
-        if self.thread.is_some() {
-            self.done.recv_timeout(FAREWELL).ok();
-        }
+    /// Takes no more commands; the receiver hears when a write that is under way is done.
+    pub fn close(self) -> mpsc::Receiver<()> {
+        self.done
     }
 }
 

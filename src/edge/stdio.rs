@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub use pipes::{Pipes, claim};
 /// How much may wait for a host that does not read. Then the gateway's streams are not read
 /// either, so that it is the gateway that waits.
 const MAX_BACKLOG: usize = 16 << 20;
-/// How long the last lines may take to a host that does not read.
+/// How long the last lines may take to a stderr that nobody reads.
 const FLUSH: Duration = Duration::from_millis(200);
 
 /// Reads lines until the end, which is an event too.
@@ -131,12 +131,9 @@ impl Lines {
         }
     }
 
-    /// Writes out what is queued, as far as the host takes it.
-    pub fn close(self) {
-        drop(self.queue);
-        match self.done.recv_timeout(FLUSH) {
-            Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-        }
+    /// Takes no more lines; the receiver hears when the host has those that are queued.
+    pub fn close(self) -> mpsc::Receiver<()> {
+        self.done
     }
 }
 
@@ -200,12 +197,16 @@ impl Log {
         self.lines.try_send(LogLine::Text(format!("{text}\n"))).ok();
     }
 
+    /// The receiver hears when the lines that wait are out.
+    pub fn flush(&self) -> mpsc::Receiver<()> {
+        let (done, ended) = mpsc::channel();
+        self.lines.try_send(LogLine::Flush(done)).ok();
+        ended
+    }
+
     /// Gives the lines that wait a moment to get out.
     pub fn close(self) {
-        let (done, ended) = mpsc::channel();
-        if self.lines.try_send(LogLine::Flush(done)).is_ok() {
-            ended.recv_timeout(FLUSH).ok();
-        }
+        self.flush().recv_timeout(FLUSH).ok();
     }
 }
 

@@ -1,10 +1,15 @@
 //! How it ends: closed stdin in every state, signals, refusals, outages.
 
+use std::io::{PipeWriter, Write, pipe};
 use std::net::TcpListener;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use apexmcp_bridge::mock::{Auth, Consent, Gateway, Plan};
 use serde_json::{Value, json};
 
+use crate::raw;
 use crate::support::{Bridge, Home, Person, check_end};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"it","version":"1"}}}"#;
@@ -32,7 +37,7 @@ fn while_a_person_is_expected_to_sign_in() {
         let port = ended.stderr.split("localhost%3A").nth(1).unwrap();
         let port: u16 = port.split('%').next().unwrap().parse().unwrap();
         let free = (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
             TcpListener::bind(("127.0.0.1", port)).is_ok()
         });
         assert!(free, "port {port} is still taken");
@@ -69,6 +74,44 @@ fn while_more_waits_than_can_be_held() {
     }
     let ended = bridge.end();
     assert!(ended.took.as_secs() < 2, "{:?}", ended.took);
+}
+
+/// A pipe that nobody reads and into which nothing fits any more.
+fn full() -> (std::io::PipeReader, PipeWriter) {
+    let (reader, writer) = pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    // Ends with the reader.
+    thread::spawn(move || filler.write_all(&vec![b'x'; 1 << 20]));
+    (reader, writer)
+}
+
+/// Neither pipe is read, and the gateway answers neither the call nor the farewell.
+#[test]
+fn with_nobody_who_reads() {
+    let origin = raw::serve(|request| match request.json()["method"].as_str() {
+        Some("slow") => request.hold(),
+        _ if request.method == "DELETE" => request.hold(),
+        _ => request.shake_hands(),
+    });
+    let (home, (_out, stdout), (_err, stderr)) = (Home::new(), full(), full());
+    let mut child = home
+        .command(Person::Absent)
+        .args([&format!("{origin}/mcp"), "--debug"])
+        .stdin(Stdio::piped())
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+    let slow = r#"{"jsonrpc":"2.0","id":1,"method":"slow"}"#;
+    stdin.write_all(format!("{INITIALIZE}\n{initialized}\n{slow}\n").as_bytes()).unwrap();
+    // Until the call is under way; nothing that the bridge says could be read.
+    thread::sleep(Duration::from_millis(500));
+    drop(stdin);
+    let started = Instant::now();
+    child.wait().unwrap();
+    assert!(started.elapsed() < Duration::from_millis(1900), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod mock;
+mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod storage;

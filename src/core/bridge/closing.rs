@@ -11,10 +11,11 @@ use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
 /// How long answers that are under way may still arrive after the end of stdin. Together with the
-/// farewell and the way out it stays below two seconds, after which hosts begin to kill.
-const GRACE: Duration = Duration::from_millis(1400);
+/// farewell and the last words (`run`) it stays well below two seconds, after which hosts begin to
+/// kill.
+const GRACE: Duration = Duration::from_millis(1200);
 /// How long the gateway may take to end the session.
-const FAREWELL: Duration = Duration::from_millis(300);
+const FAREWELL: Duration = Duration::from_millis(250);
 
 /// How far the end is.
 #[derive(Debug)]
@@ -41,8 +42,8 @@ impl Closing {
 }
 
 impl Bridge {
-    /// The host closed stdin.
-    pub(super) fn eof(&mut self, now: Moment, out: &mut Outbox<'_>) {
+    /// The host closed stdin, this long ago.
+    pub(super) fn eof(&mut self, ago: Duration, now: Moment, out: &mut Outbox<'_>) {
         if self.closing.is_some() {
             return;
         }
@@ -51,7 +52,7 @@ impl Bridge {
             self.give_up(&self.unfinished(), out);
         }
         self.give_up_parked(out);
-        self.closing = Some(Closing::Draining(now.after(GRACE)));
+        self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
     }
 
     /// Ends at once: the host is gone, or the system asks for it.

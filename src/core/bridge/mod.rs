@@ -220,7 +220,8 @@ impl Bridge {
         let mut out = Outbox::new(effects, &mut last);
         match event {
             Event::Line(line) => self.line(line, now, &mut out),
-            Event::Eof => self.eof(now, &mut out),
+            Event::Eof => self.eof(Duration::ZERO, now, &mut out),
+            Event::HungUp(ago) => self.eof(ago, now, &mut out),
             Event::HostGone => self.leave(0, now, &mut out),
             Event::Signal(number) => self.leave(128_u8.saturating_add(number), now, &mut out),
             Event::Tick => {}

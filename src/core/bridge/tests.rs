@@ -295,13 +295,23 @@ fn closed_stdin_ends_within_two_seconds_whatever_the_gateway_does() {
     let mut world = World::ready_http();
     world.line(LIST).event(Event::Eof);
     world.seen();
-    world.pass(Duration::from_millis(1999));
+    // What is left of the two seconds belongs to the last lines.
+    world.pass(Duration::from_millis(1500));
     world.check(&[
         "host < error 1 -31008",
         "abort #4",
         "#5 DELETE /mcp session=s1 version=2025-06-18",
         "exit 1",
     ]);
+}
+
+#[test]
+fn a_hang_up_that_was_seen_late_leaves_less_time() {
+    let mut world = World::ready_http();
+    world.line(LIST).event(Event::HungUp(Duration::from_millis(800)));
+    world.seen();
+    world.pass(Duration::from_millis(700));
+    assert_eq!(world.seen().last().unwrap(), "exit 1");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) use imp::Watched;
 
 /// How long one line may wait after the host has hung up, before the end is told out of turn.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// The same for lines of which some are still taken: there must be time left to end in order.
+const LONGEST: Duration = Duration::from_millis(800);
 /// How often to look whether lines are still taken.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -40,15 +42,17 @@ pub(super) fn watch(
 pub(super) fn see_off(sent: &AtomicU64, lines: &Sender<Event>, control: &UnboundedSender<Event>) {
     let mut before = (0, 0);
     let mut waited = Duration::ZERO;
+    let mut total = Duration::ZERO;
     while lines.capacity() < lines.max_capacity() && !lines.is_closed() {
         let now = (sent.load(Ordering::Acquire), lines.capacity());
         waited = if now == before { waited + LOOK } else { Duration::ZERO };
         before = now;
-        if PATIENCE <= waited {
-            control.send(Event::Eof).ok();
+        if PATIENCE <= waited || LONGEST <= total {
+            control.send(Event::HungUp(total)).ok();
             return;
         }
         thread::sleep(LOOK);
+        total += LOOK;
     }
 }
 
