@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use url::Url;
 
+use super::budget::{Budget, Share};
 use super::sse;
 use crate::core::event::{
     Delivery, Event, ExchangeId, Expect, FailureKind, Head, HttpEvent, HttpFailure, Request,
@@ -41,6 +42,7 @@ pub struct Http {
     clients: HashMap<Way, Client>,
     tasks: HashMap<ExchangeId, AbortHandle>,
     events: Sender<Event>,
+    budget: Budget,
 }
 
 /// Which client serves a URL.
@@ -62,16 +64,19 @@ impl Way {
 impl Http {
     /// Posts what comes back to `events`.
     pub fn new(events: Sender<Event>) -> Self {
-        Self { clients: HashMap::new(), tasks: HashMap::new(), events }
+        Self { clients: HashMap::new(), tasks: HashMap::new(), events, budget: Budget::default() }
     }
 
     /// Starts an exchange.
     pub fn start(&mut self, id: ExchangeId, request: Request) {
-        let events = self.events.clone();
+        let (events, budget) = (self.events.clone(), self.budget.clone());
         let client = self.client(&request.url);
         let task = tokio::spawn(async move {
             let event = match client {
-                Ok(client) => exchange(&client, id, request, &events).await,
+                Ok(client) => {
+                    let inbox = Inbox { id, events: &events, budget: &budget };
+                    exchange(&client, request, &inbox).await
+                }
                 Err(failure) => HttpEvent::Failed(failure),
             };
             // A closed inbox is the end of the process.
@@ -125,12 +130,7 @@ fn builder(way: Way) -> ClientBuilder {
 }
 
 /// Performs one exchange; the last event is returned, those before it are sent.
-async fn exchange(
-    client: &Client,
-    id: ExchangeId,
-    request: Request,
-    events: &Sender<Event>,
-) -> HttpEvent {
+async fn exchange(client: &Client, request: Request, inbox: &Inbox<'_>) -> HttpEvent {
     let expect = request.expect;
     let limit = match expect {
         Expect::Messages => ANSWER,
@@ -144,8 +144,11 @@ async fn exchange(
         if stream && expect != Expect::Document {
             return Ok((head, Body::Stream(response)));
         }
-        let most = if expect == Expect::Document { MAX_DOCUMENT } else { MAX_MESSAGE };
-        Ok((head, Body::Whole(read(response, most).await?)))
+        let body = match expect {
+            Expect::Document => read(response, MAX_DOCUMENT).await?,
+            _ => read_within(response, MAX_MESSAGE, Some(inbox.budget.share())).await?,
+        };
+        Ok((head, Body::Whole(body)))
     });
     let (head, body) = match answer.await {
         Ok(Ok(answer)) => answer,
@@ -156,13 +159,12 @@ async fn exchange(
         Body::Whole(body) => return HttpEvent::Answered(head, body),
         Body::Stream(response) => response,
     };
-    if events.send(Event::Http(id, HttpEvent::Opened(head))).await.is_err() {
+    if inbox.events.send(Event::Http(inbox.id, HttpEvent::Opened(head))).await.is_err() {
         return HttpEvent::Ended;
     }
-    let inbox = Inbox { id, events };
     let end = match expect {
-        Expect::EndpointStream => sse::endpoint_stream(response, &inbox).await,
-        _ => sse::stream(response, &inbox).await,
+        Expect::EndpointStream => sse::endpoint_stream(response, inbox).await,
+        _ => sse::stream(response, inbox).await,
     };
     end.map_or_else(HttpEvent::Failed, |()| HttpEvent::Ended)
 }
@@ -172,6 +174,7 @@ async fn exchange(
 pub(super) struct Inbox<'a> {
     pub(super) id: ExchangeId,
     pub(super) events: &'a Sender<Event>,
+    pub(super) budget: &'a Budget,
 }
 
 impl Inbox<'_> {
@@ -207,7 +210,16 @@ async fn send(client: &Client, request: Request) -> Result<(Head, Response), Htt
 }
 
 /// Reads a whole body of at most `most` bytes, counted after decompression.
-pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, HttpFailure> {
+pub(super) async fn read(response: Response, most: usize) -> Result<Bytes, HttpFailure> {
+    read_within(response, most, None).await
+}
+
+/// The same for a body that takes its share of what may be held.
+async fn read_within(
+    mut response: Response,
+    most: usize,
+    mut share: Option<Share>,
+) -> Result<Bytes, HttpFailure> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
         if most < body.len() + chunk.len() {
@@ -216,6 +228,9 @@ pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, H
                 delivery: Delivery::Unknown,
                 kind: FailureKind::TooLarge,
             });
+        }
+        if let Some(share) = &mut share {
+            share.grow(body.len() + chunk.len()).await;
         }
         // Most answers are one chunk; they are not copied.
         if body.is_empty() {
@@ -227,7 +242,11 @@ pub(super) async fn read(mut response: Response, most: usize) -> Result<Bytes, H
             body.extend_from_slice(&chunk);
         }
     }
-    Ok(body.freeze())
+    let body = body.freeze();
+    Ok(match share {
+        Some(share) => share.hold(body),
+        None => body,
+    })
 }
 
 /// An answer that had begun and broke off.

@@ -1,6 +1,7 @@
 //! All IO, no decisions: each edge performs effects and posts events back.
 
 pub mod assertion;
+pub mod budget;
 pub mod clock;
 pub mod grant;
 pub mod http;

@@ -5,8 +5,7 @@
 //! limit, and the reader stops when the bridge cannot take more.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
@@ -15,6 +14,7 @@ use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, Tran
 use reqwest::Response;
 use sse_stream::SseByteStream;
 
+use super::budget::{Budget, Share};
 use super::http::{Inbox, MAX_MESSAGE, broken};
 use crate::core::event::{Delivery, FailureKind, HttpFailure, StreamEvent};
 
@@ -24,12 +24,12 @@ use utf8::Repair;
 
 /// Reads a stream of Streamable HTTP to its end.
 pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
-    let unread = Unread::default();
+    let unread = Unread::new(inbox.budget);
     let mut events = std::pin::pin!(SseByteStream::new(chunks(response, unread.clone())));
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| decoding(&error))?;
-        unread.reset();
-        let data = event.data.map(|data| Bytes::from(data.into_bytes())).unwrap_or_default();
+        let share = unread.reset();
+        let data = event.data.map(|data| share.hold(data.into_bytes())).unwrap_or_default();
         let event = StreamEvent { name: event.event, data, id: event.id, retry: event.retry };
         if !inbox.deliver(event).await {
             break;
@@ -43,7 +43,7 @@ pub(super) async fn endpoint_stream(
     response: Response,
     inbox: &Inbox<'_>,
 ) -> Result<(), HttpFailure> {
-    let unread = Unread::default();
+    let unread = Unread::new(inbox.budget);
     let transport = OneResponse::new(chunks(response, unread.clone()));
     let client = ClientBuilder::for_url("http://localhost/")
         .map_err(|error| malformed(error.to_string()))?
@@ -54,10 +54,10 @@ pub(super) async fn endpoint_stream(
     loop {
         match events.next().await {
             Some(Ok(SSE::Event(event))) => {
-                unread.reset();
+                let share = unread.reset();
                 let event = StreamEvent {
                     name: Some(event.event_type),
-                    data: event.data.into_bytes().into(),
+                    data: share.hold(event.data.into_bytes()),
                     id: event.id,
                     retry: event.retry,
                 };
@@ -65,7 +65,7 @@ pub(super) async fn endpoint_stream(
                     return Ok(());
                 }
             }
-            Some(Ok(SSE::Comment(_))) => unread.reset(),
+            Some(Ok(SSE::Comment(_))) => drop(unread.reset()),
             Some(Ok(SSE::Connected(_))) => {}
             None | Some(Err(Error::Eof | Error::UnexpectedEof)) => return Ok(()),
             // A block of unknown fields; newer versions of the decoder skip it as well.
@@ -77,18 +77,33 @@ pub(super) async fn endpoint_stream(
     }
 }
 
-/// The bytes that came since the last whole event.
-#[derive(Clone, Debug, Default)]
-struct Unread(Arc<AtomicUsize>);
+/// The bytes that came since the last whole event, and their share of what may be held.
+#[derive(Clone, Debug)]
+struct Unread(Arc<Mutex<(usize, Share)>>, Budget);
 
 impl Unread {
-    fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+    fn new(budget: &Budget) -> Self {
+        Self(Arc::new(Mutex::new((0, budget.share()))), budget.clone())
     }
 
-    /// Counts; `false` if the event has become too large.
-    fn add(&self, more: usize) -> bool {
-        self.0.fetch_add(more, Ordering::Relaxed) + more <= MAX_MESSAGE
+    /// Begins again, and returns the share of the event that is whole now.
+    fn reset(&self) -> Share {
+        std::mem::replace(&mut *self.lock(), (0, self.1.share())).1
+    }
+
+    /// Counts, and waits until there is room for that much; `false` if it is too large an event.
+    async fn add(&self, more: usize) -> bool {
+        let (mut size, mut share) = std::mem::replace(&mut *self.lock(), (0, self.1.share()));
+        size += more;
+        if size <= MAX_MESSAGE {
+            share.grow(size).await;
+        }
+        *self.lock() = (size, share);
+        size <= MAX_MESSAGE
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (usize, Share)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +117,7 @@ fn chunks(
         async move {
             let (mut response, mut repair) = state?;
             match response.chunk().await {
-                Ok(Some(chunk)) if unread.add(chunk.len()) => {
+                Ok(Some(chunk)) if unread.add(chunk.len()).await => {
                     Some((Ok(repair.chunk(chunk)), Some((response, repair))))
                 }
                 Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),

@@ -5,23 +5,24 @@
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
+use super::budget::Budget;
 use super::http::MAX_MESSAGE;
 use crate::core::event::Event;
 
 mod hangup;
 mod pipes;
 
-use hangup::Watched;
+use hangup::{Handed, Watched};
 pub use pipes::{Pipes, claim};
 
 /// How much may wait for a host that does not read. Then the gateway's streams are not read
@@ -30,34 +31,31 @@ const MAX_BACKLOG: usize = 16 << 20;
 /// How long the last lines may take to a stderr that nobody reads.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// Reads lines until the end, which is an event too.
+/// Reads lines until the end, which is an event too. The runtime must be running.
 pub fn read_lines(input: pipes::Input, lines: Sender<Event>, control: UnboundedSender<Event>) {
+    let runtime = Handle::current();
     let read = move || {
         let mut watched = Watched::new(&input);
-        let sent = Arc::new(AtomicU64::new(0));
+        let handed = Arc::new(Handed::default());
+        let budget = Budget::default();
         let mut input = BufReader::with_capacity(64 << 10, input);
         loop {
-            let event = match next_line(&mut input) {
-                Ok(Some(line)) => Event::Line(line),
-                Ok(None) | Err(_) => Event::Eof,
-            };
-            let end = matches!(event, Event::Eof);
-            let event = match lines.try_send(event) {
-                Ok(()) => None,
-                Err(TrySendError::Closed(_)) => return,
-                Err(TrySendError::Full(event)) => Some(event),
-            };
-            if let Some(event) = event {
-                if let Some(watched) = watched.take() {
-                    hangup::watch(watched, Arc::clone(&sent), lines.clone(), control.clone());
-                }
-                if lines.blocking_send(event).is_err() {
-                    return;
-                }
+            let line = next_line(&mut input).unwrap_or_default();
+            let end = line.is_none();
+            let line = line.unwrap_or_default();
+            let mut share = budget.share();
+            let waits = !share.try_grow(line.len()) || lines.capacity() == 0;
+            if waits && let Some(watched) = watched.take() {
+                hangup::watch(watched, Arc::clone(&handed), lines.clone(), control.clone());
             }
-            sent.fetch_add(1, Ordering::Release);
+            runtime.block_on(share.grow(line.len()));
+            let event = if end { Event::Eof } else { Event::Line(share.hold(line)) };
+            if lines.blocking_send(event).is_err() {
+                return;
+            }
+            handed.line(end);
             if end {
-                return hangup::see_off(&sent, &lines, &control);
+                return hangup::see_off(&handed, &lines, &control);
             }
         }
     };

@@ -67,7 +67,8 @@ fn while_more_waits_than_can_be_held() {
     let mut bridge = Bridge::start(&Home::new(), &[&url]);
     bridge.send(INITIALIZE);
     let large = "x".repeat(42_000_000);
-    for id in 1..=3 {
+    // The second one is read and waits; a third would not even be read.
+    for id in 1..=2 {
         let line =
             format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"p":"{large}"}}}}"#);
         bridge.send(&line);

@@ -17,6 +17,7 @@ mod faults;
 mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
+mod memory;
 mod mock;
 mod raw;
 mod secrets;

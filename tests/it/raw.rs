@@ -26,6 +26,11 @@ impl Request {
         self.write(body);
     }
 
+    /// Begins an event stream that ends with the connection.
+    pub fn stream(&mut self) {
+        self.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
+    }
+
     /// A bridge that has ended reads nothing.
     pub fn write(&mut self, bytes: &[u8]) {
         self.connection.write_all(bytes).ok();

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use super::Outgoing;
 
-/// How many bytes may wait here before stdin is not read any more: one message of the largest
-/// size, and then some. It is a limit on bytes, not on messages, so that the end of stdin is seen
-/// behind any number of small ones.
-const MAX_BYTES: usize = 80 << 20;
+/// How many bytes may wait here before stdin is not read any more. It is a limit on bytes, not on
+/// messages, so that the end of stdin is seen behind any number of small ones; what large ones may
+/// hold is the edge's to say (`edge::budget`).
+const MAX_BYTES: usize = 32 << 20;
+/// What a message takes besides its own bytes, about: a flood of empty ones must count too.
+const OVERHEAD: usize = 512;
 
 /// Messages in the order in which they are to be sent.
 #[derive(Debug, Default)]
@@ -34,18 +36,18 @@ impl Queue {
     }
 
     pub(super) fn push_back(&mut self, outgoing: Outgoing) {
-        self.bytes += outgoing.bytes.len();
+        self.bytes += outgoing.bytes.len() + OVERHEAD;
         self.items.push_back(outgoing);
     }
 
     pub(super) fn push_front(&mut self, outgoing: Outgoing) {
-        self.bytes += outgoing.bytes.len();
+        self.bytes += outgoing.bytes.len() + OVERHEAD;
         self.items.push_front(outgoing);
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Option<Outgoing> {
         let outgoing = self.items.remove(index)?;
-        self.bytes -= outgoing.bytes.len();
+        self.bytes -= outgoing.bytes.len() + OVERHEAD;
         Some(outgoing)
     }
 

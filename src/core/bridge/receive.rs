@@ -23,7 +23,7 @@ impl Bridge {
     pub(super) fn post(
         &mut self,
         id: ExchangeId,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         generation: Option<u64>,
         event: HttpEvent,
         now: Moment,
@@ -32,6 +32,8 @@ impl Bridge {
         match event {
             HttpEvent::Opened(head) => {
                 self.accepted(&outgoing, &head, now, out);
+                // It was taken and is never sent again, so it need not be held.
+                outgoing.bytes = Bytes::new();
                 Some(outgoing)
             }
             HttpEvent::Message(event) => {

@@ -11,7 +11,8 @@ const BAD: &[u8] = b"event: message\ndata: {\"method\":\"a\"}\n\n\
 /// The messages of a stream, each with whether it is one.
 async fn read(endpoint: bool, body: &'static [u8]) -> Vec<(String, bool)> {
     let (events, mut inbox) = mpsc::channel(16);
-    let to = Inbox { id: ExchangeId(1), events: &events };
+    let budget = Budget::default();
+    let to = Inbox { id: ExchangeId(1), events: &events, budget: &budget };
     let response = Response::from(http::Response::new(body));
     let end =
         if endpoint { endpoint_stream(response, &to).await } else { stream(response, &to).await };

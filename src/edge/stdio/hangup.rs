@@ -4,7 +4,7 @@
 //! knows of it all the same.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,17 +21,31 @@ const LONGEST: Duration = Duration::from_millis(800);
 /// How often to look whether lines are still taken.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Waits beside the reader until the host hangs up, and sees to it that this is heard. `sent`
-/// counts what the reader has handed over.
+/// What the reader has handed over.
+#[derive(Debug, Default)]
+pub(super) struct Handed {
+    lines: AtomicU64,
+    end: AtomicBool,
+}
+
+impl Handed {
+    /// One more line; it may be the end.
+    pub(super) fn line(&self, end: bool) {
+        self.end.store(end, Ordering::Release);
+        self.lines.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Waits beside the reader until the host hangs up, and sees to it that this is heard.
 pub(super) fn watch(
     input: Watched,
-    sent: Arc<AtomicU64>,
+    handed: Arc<Handed>,
     lines: Sender<Event>,
     control: UnboundedSender<Event>,
 ) {
     let work = move || {
         if input.wait_for_hangup() {
-            see_off(&sent, &lines, &control);
+            see_off(&handed, &lines, &control);
         }
     };
     super::spawn("hang-up", work);
@@ -39,12 +53,13 @@ pub(super) fn watch(
 
 /// The host has hung up. Its last lines are waited for as long as any of them is taken; then the
 /// end is told out of turn.
-pub(super) fn see_off(sent: &AtomicU64, lines: &Sender<Event>, control: &UnboundedSender<Event>) {
+pub(super) fn see_off(handed: &Handed, lines: &Sender<Event>, control: &UnboundedSender<Event>) {
     let mut before = (0, 0);
     let mut waited = Duration::ZERO;
     let mut total = Duration::ZERO;
-    while lines.capacity() < lines.max_capacity() && !lines.is_closed() {
-        let now = (sent.load(Ordering::Acquire), lines.capacity());
+    let heard = || handed.end.load(Ordering::Acquire) && lines.capacity() == lines.max_capacity();
+    while !heard() && !lines.is_closed() {
+        let now = (handed.lines.load(Ordering::Acquire), lines.capacity());
         waited = if now == before { waited + LOOK } else { Duration::ZERO };
         before = now;
         if PATIENCE <= waited || LONGEST <= total {
