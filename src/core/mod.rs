@@ -12,4 +12,5 @@ pub mod jsonrpc;
 pub mod link;
 pub mod oauth;
 pub mod outbox;
+mod redact;
 pub mod time;

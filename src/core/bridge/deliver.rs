@@ -3,13 +3,34 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Phase};
+use super::{Bridge, Phase, Stream};
 use crate::core::event::{Effect, Notice};
 use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
 use crate::core::outbox::Outbox;
+use crate::core::redact::Hidden;
 use crate::core::time::Moment;
 
 impl Bridge {
+    /// Whatever a server said: people do not read their own secrets in it.
+    pub(super) fn hide_secrets(&self, effects: &mut [Effect]) {
+        let is_text = |effect: &Effect| matches!(effect, Effect::Fail(..) | Effect::Tell(_));
+        if !effects.iter().any(is_text) {
+            return;
+        }
+        let mut hidden = Hidden::default();
+        self.carrier.secrets().for_each(|value| hidden.add(value));
+        if let Some(token) = self.access.token() {
+            hidden.add(token.expose().to_owned());
+        }
+        // The session of HTTP+SSE is in the address of its endpoint.
+        if let Stream::Open { endpoint, .. } = &self.stream {
+            endpoint.query_pairs().for_each(|(_, value)| hidden.add(value));
+        }
+        for effect in effects {
+            hidden.hide_in(effect);
+        }
+    }
+
     /// Passes one body or one event on. What is no JSON-RPC never reaches stdout.
     pub(super) fn deliver(&mut self, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
         match read(&bytes) {

@@ -217,6 +217,7 @@ impl Bridge {
     /// Takes one event and says what is to be done.
     pub fn handle(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
         let mut last = self.last_exchange;
+        let before = effects.len();
         let mut out = Outbox::new(effects, &mut last);
         match event {
             Event::Line(line) => self.line(line, now, &mut out),
@@ -235,6 +236,7 @@ impl Bridge {
         self.pump(now, &mut out);
         self.check_closing(now, &mut out);
         self.last_exchange = last;
+        self.hide_secrets(effects.get_mut(before..).unwrap_or_default());
     }
 
     /// When [`Event::Tick`] is wanted, as uptime.

@@ -6,7 +6,7 @@ use super::{Bridge, Kind, Outgoing, Phase};
 use crate::core::event::{ExchangeId, Head, HttpEvent, HttpFailure};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Message, read};
-use crate::core::link::{Transport, is_transport_evidence, session_id};
+use crate::core::link::{Transport, is_transport_evidence, session_id, without_query};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::outbox::Outbox;
@@ -309,10 +309,13 @@ impl Bridge {
                 Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
             }
             300..=399 => Failure::Misbehaved {
-                got: format!(
-                    "HTTP {status}, a redirect to `{}`",
-                    head.header("location").unwrap_or("nowhere")
-                ),
+                got: match head.header("location") {
+                    Some(location) => format!(
+                        "HTTP {status}, a redirect to `{}`",
+                        without_query(self.server(), location)
+                    ),
+                    None => format!("HTTP {status}, a redirect to nowhere"),
+                },
                 expected: "an answer at the configured URL",
             },
             _ => {

@@ -22,6 +22,7 @@ mod imported;
 mod limits;
 mod patience;
 mod provisional;
+mod redaction;
 mod sessions;
 mod together;
 mod transport;

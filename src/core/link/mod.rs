@@ -117,6 +117,12 @@ impl Carrier {
         configured.iter().map(|header| header.name.clone()).collect()
     }
 
+    /// What must not be shown to people: the configured values and the session.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let configured = self.base.values().filter(|value| value.is_sensitive());
+        configured.chain(&self.session).filter_map(|value| value.to_str().ok())
+    }
+
     fn headers(&self, token: Option<&Secret>) -> HeaderMap {
         let mut headers = self.base.clone();
         // A configured Authorization header is the user's own choice.
@@ -151,7 +157,12 @@ pub fn session_id(headers: &HeaderMap) -> Option<HeaderValue> {
 ///
 /// It must stay on the stream's own origin: everything that is sent there carries the credential.
 pub fn message_endpoint(stream: &Url, data: &str) -> Result<Url, String> {
-    let endpoint = stream.join(data.trim()).map_err(|_| format!("`{data}`, which is no URL"))?;
+    // Its text may hold the session's id, and is not repeated.
+    let no_url = || "an `endpoint` that is no URL".to_owned();
+    if data.contains(char::is_control) {
+        return Err(no_url());
+    }
+    let endpoint = stream.join(data.trim()).map_err(|_| no_url())?;
     if endpoint.origin() != stream.origin() {
         return Err(format!(
             "`{}`, which is another origin than `{}`",
@@ -160,6 +171,14 @@ pub fn message_endpoint(stream: &Url, data: &str) -> Result<Url, String> {
         ));
     }
     Ok(endpoint)
+}
+
+/// A URL of a server, for people: its query may hold a secret.
+pub fn without_query(base: &Url, location: &str) -> String {
+    match base.join(location) {
+        Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+        Err(_) => "an address that cannot be read".to_owned(),
+    }
 }
 
 /// How many redirects one request may go through.
@@ -234,8 +253,10 @@ mod tests {
             "http://mcp.example/m",
             "https://mcp.example:8443/m",
             "javascript:alert(1)",
+            "http://[secret",
+            "/me\0ssages",
         ] {
-            assert!(resolve(data).is_err(), "{data}");
+            assert!(!resolve(data).unwrap_err().contains("secret"), "{data}");
         }
     }
 

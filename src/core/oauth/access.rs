@@ -334,7 +334,8 @@ impl Access {
         }
     }
 
-    fn token(&self) -> Option<Secret> {
+    /// The access token, good or not.
+    pub fn token(&self) -> Option<Secret> {
         Some(self.current.as_ref()?.tokens.as_ref()?.access.clone())
     }
 
