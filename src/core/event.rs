@@ -24,6 +24,8 @@ pub struct ExchangeId(pub u64);
 pub enum Event {
     /// The host wrote a line; without its line break.
     Line(Bytes),
+    /// The host wrote a line that is too long to be held; this is how it begins.
+    LongLine(Bytes),
     /// The host closed stdin.
     Eof,
     /// The host closed stdin this long ago, behind lines that are not taken.

@@ -7,8 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// What one line or one body holds.
@@ -55,13 +54,16 @@ pub enum Id {
     Number(Box<str>),
     /// A string, unescaped.
     String(Box<str>),
+    /// A string that is no text, because half of a surrogate pair is missing: as JSON, with one
+    /// spelling for each value.
+    Unpaired(Box<str>),
 }
 
 impl Id {
     /// The id as JSON.
     pub fn to_json(&self) -> String {
         match self {
-            Self::Number(text) => text.to_string(),
+            Self::Number(text) | Self::Unpaired(text) => text.to_string(),
             Self::String(text) => serde_json::Value::from(text.as_ref()).to_string(),
         }
     }
@@ -70,7 +72,10 @@ impl Id {
     pub fn read(raw: &RawValue) -> Option<Self> {
         let text = raw.get();
         match text.as_bytes().first()? {
-            b'"' => Some(Self::String(serde_json::from_str::<String>(text).ok()?.into())),
+            b'"' => Some(match String::from_utf8(unescaped(text)?.into_owned()) {
+                Ok(text) => Self::String(text.into()),
+                Err(error) => Self::Unpaired(escaped(error.as_bytes()).into()),
+            }),
             b'-' | b'0'..=b'9' => Some(Self::Number(text.into())),
             _ => None,
         }
@@ -105,11 +110,10 @@ pub fn read(bytes: &[u8]) -> Result<Frame<'_>, Malformed> {
 
 /// Reads the envelope of one message.
 pub fn read_object(text: &str) -> Result<Message<'_>, Malformed> {
-    let head: Head<'_> =
-        serde_json::from_str(text).map_err(|_| match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Malformed::NotRpc(None),
-            Err(_) => Malformed::NotJson,
-        })?;
+    let head = Head::read(text).map_err(|_| match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Malformed::NotRpc(None),
+        Err(_) => Malformed::NotJson,
+    })?;
     let id = head.id.and_then(Id::read);
     let Some(method) = head.method else {
         return match (head.result, head.has_error) {
@@ -121,12 +125,26 @@ pub fn read_object(text: &str) -> Result<Message<'_>, Malformed> {
             _ => Err(Malformed::NotRpc(id)),
         };
     };
+    let Some(method) = name(method) else { return Err(Malformed::NotRpc(id)) };
     match (head.id, id) {
         (Some(_), Some(id)) => Ok(Message::Request { id, method, params: head.params }),
         // An id of null or of another type: no answer could be matched.
         (Some(_), None) => Err(Malformed::NotRpc(None)),
         (None, _) => Ok(Message::Notification { method, params: head.params }),
     }
+}
+
+/// The id of a request of which only the beginning is there, if it stands in it.
+pub fn id_at_beginning(bytes: &[u8]) -> Option<Id> {
+    let text = bytes.utf8_chunks().next()?.valid();
+    let mut head = Head::default();
+    // It ends in the middle, so this cannot be but an error.
+    head.fill(text).ok();
+    head.method?;
+    // Digits at the very end may go on.
+    let end = text.as_bytes().as_ptr_range().end;
+    let id = head.id.filter(|id| id.get().as_bytes().as_ptr_range().end < end)?;
+    Id::read(id)
 }
 
 /// The bytes as one line: the line breaks between tokens become blanks.
@@ -140,49 +158,50 @@ pub fn one_line(bytes: Bytes) -> Bytes {
     bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
 }
 
+#[derive(Default)]
 struct Head<'a> {
     id: Option<&'a RawValue>,
-    method: Option<Cow<'a, str>>,
+    method: Option<&'a RawValue>,
     params: Option<&'a RawValue>,
     result: Option<&'a RawValue>,
     has_error: bool,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Head<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(HeadVisitor)
+impl<'a> Head<'a> {
+    fn read(text: &'a str) -> serde_json::Result<Self> {
+        let mut head = Self::default();
+        head.fill(text)?;
+        Ok(head)
+    }
+
+    /// Keeps what was read before an error.
+    fn fill(&mut self, text: &'a str) -> serde_json::Result<()> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(Members(self))?;
+        json.end()
     }
 }
 
-struct HeadVisitor;
+struct Members<'h, 'a>(&'h mut Head<'a>);
 
-/// Borrows where the text has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Visitor<'de> for HeadVisitor {
-    type Value = Head<'de>;
+impl<'de> Visitor<'de> for Members<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON-RPC message")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut head =
-            Head { id: None, method: None, params: None, result: None, has_error: false };
-        // Of members that are there twice the last one counts, as in most JSON readers.
-        while let Some(Text(key)) = map.next_key()? {
-            match key.as_ref() {
-                "id" => head.id = Some(map.next_value()?),
-                "method" => {
-                    let raw: &'de RawValue = map.next_value()?;
-                    let text: Text<'de> =
-                        serde_json::from_str(raw.get()).map_err(de::Error::custom)?;
-                    head.method = Some(text.0);
-                }
-                "params" => head.params = Some(map.next_value()?),
-                "result" => head.result = Some(map.next_value()?),
-                "error" => {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self(head) = self;
+        // Of members that are there twice the last one counts, as in most JSON readers. A name is
+        // read as it stands: it need not be text.
+        while let Some(key) = map.next_key::<&'de RawValue>()? {
+            match name(key).as_deref() {
+                Some("id") => head.id = Some(map.next_value()?),
+                Some("method") => head.method = Some(map.next_value()?),
+                Some("params") => head.params = Some(map.next_value()?),
+                Some("result") => head.result = Some(map.next_value()?),
+                Some("error") => {
                     let raw: &'de RawValue = map.next_value()?;
                     head.has_error = raw.get() != "null";
                 }
@@ -191,8 +210,55 @@ impl<'de> Visitor<'de> for HeadVisitor {
                 }
             }
         }
-        Ok(head)
+        Ok(())
     }
+}
+
+/// A name, for comparing; borrowed where the text has no escapes. What is no string has none.
+fn name(raw: &RawValue) -> Option<Cow<'_, str>> {
+    Some(match unescaped(raw.get())? {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Owned(bytes) => String::from_utf8_lossy(&bytes).into_owned().into(),
+    })
+}
+
+/// The bytes of a JSON string; a lone surrogate becomes what no UTF-8 holds.
+fn unescaped(text: &str) -> Option<Cow<'_, [u8]>> {
+    struct Bytes;
+    impl<'de> Visitor<'de> for Bytes {
+        type Value = Cow<'de, [u8]>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+            Ok(Cow::Borrowed(bytes))
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+            Ok(Cow::Owned(bytes.to_owned()))
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_bytes(Bytes).ok()
+}
+
+/// The JSON of a string with lone surrogates.
+fn escaped(bytes: &[u8]) -> String {
+    let mut json = String::from("\"");
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        let valid = serde_json::Value::from(chunk.valid()).to_string();
+        json.push_str(valid.get(1..valid.len() - 1).unwrap_or_default());
+        rest = rest.get(chunk.valid().len()..).unwrap_or_default();
+        if let [0xed, second, third, after @ ..] = rest {
+            let low = u16::from(second & 0x3f) << 6 | u16::from(third & 0x3f);
+            json.push_str(&format!("\\u{:04x}", 0xd000 | low));
+            rest = after;
+        }
+    }
+    json.push('"');
+    json
 }
 
 #[cfg(test)]

@@ -40,16 +40,22 @@ pub fn read_lines(input: pipes::Input, lines: Sender<Event>, control: UnboundedS
         let budget = Budget::default();
         let mut input = BufReader::with_capacity(64 << 10, input);
         loop {
-            let line = next_line(&mut input).unwrap_or_default();
-            let end = line.is_none();
-            let line = line.unwrap_or_default();
+            let (end, long, line) = match next_line(&mut input) {
+                Ok(Some(Line::Whole(line))) => (false, false, line),
+                Ok(Some(Line::Beginning(line))) => (false, true, line),
+                Ok(None) | Err(_) => (true, false, Bytes::new()),
+            };
             let mut share = budget.share();
             let waits = !share.try_grow(line.len()) || lines.capacity() == 0;
             if waits && let Some(watched) = watched.take() {
                 hangup::watch(watched, Arc::clone(&handed), lines.clone(), control.clone());
             }
             runtime.block_on(share.grow(line.len()));
-            let event = if end { Event::Eof } else { Event::Line(share.hold(line)) };
+            let event = match (end, long) {
+                (true, _) => Event::Eof,
+                (_, true) => Event::LongLine(line),
+                _ => Event::Line(share.hold(line)),
+            };
             if lines.blocking_send(event).is_err() {
                 return;
             }
@@ -62,8 +68,19 @@ pub fn read_lines(input: pipes::Input, lines: Sender<Event>, control: UnboundedS
     spawn("stdin", read);
 }
 
-/// One line without its line break; `None` at the end. A line over the limit is skipped.
-fn next_line(input: &mut impl BufRead) -> io::Result<Option<Bytes>> {
+/// What stands in one line.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Whole(Bytes),
+    /// It is too long to be held; this is enough to find the request's id.
+    Beginning(Bytes),
+}
+
+/// How much of a line over the limit is kept: a few members, of which one may be long.
+const BEGINNING: usize = 64 << 10;
+
+/// One line without its line break; `None` at the end.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let limit = u64::try_from(MAX_MESSAGE).unwrap_or(u64::MAX);
     let n = input.by_ref().take(limit).read_until(b'\n', &mut line)?;
@@ -73,11 +90,13 @@ fn next_line(input: &mut impl BufRead) -> io::Result<Option<Bytes>> {
     if line.last() == Some(&b'\n') {
         line.pop();
     } else if line.len() == MAX_MESSAGE {
-        // Too long to hold: the rest goes unread, and what was read is no message.
+        // Too long to hold: the rest goes unread.
+        line.truncate(BEGINNING);
+        line.shrink_to_fit();
         input.skip_until(b'\n')?;
-        line.truncate(64);
+        return Ok(Some(Line::Beginning(line.into())));
     }
-    Ok(Some(line.into()))
+    Ok(Some(Line::Whole(line.into())))
 }
 
 /// Writes lines to the host.
@@ -217,14 +236,15 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) {
 mod tests {
     use super::*;
 
-    fn lines(input: &[u8]) -> Vec<Bytes> {
+    fn lines(input: &[u8]) -> Vec<Line> {
         let mut input = BufReader::new(input);
         std::iter::from_fn(|| next_line(&mut input).unwrap()).collect()
     }
 
     #[test]
     fn a_last_line_without_a_break_counts() {
-        assert_eq!(lines(b"a\n\nb\r\nc"), ["a", "", "b\r", "c"]);
+        let whole = |text: &'static str| Line::Whole(Bytes::from_static(text.as_bytes()));
+        assert_eq!(lines(b"a\n\nb\r\nc"), ["a", "", "b\r", "c"].map(whole));
         assert!(lines(b"").is_empty());
     }
 
@@ -234,7 +254,7 @@ mod tests {
         input.extend_from_slice(b"\nnext\n");
         let lines = lines(&input);
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].len() < 100);
-        assert_eq!(lines[1], "next");
+        assert_eq!(lines[0], Line::Beginning(vec![b'x'; BEGINNING].into()));
+        assert_eq!(lines[1], Line::Whole(Bytes::from_static(b"next")));
     }
 }

@@ -7,9 +7,12 @@ use serde_json::value::RawValue;
 use super::{Bridge, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
-use crate::core::jsonrpc::{Frame, Id, Malformed, Message, read, read_object};
+use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+
+/// Why something is no message although its id could be read.
+const NO_MESSAGE: &str = "neither a method nor a result";
 
 impl Bridge {
     /// One line of stdin.
@@ -25,10 +28,7 @@ impl Bridge {
             }
             // Every other revision knows single messages only.
             Ok(Frame::Batch(members)) => self.split(&members, &line, now, out),
-            Err(Malformed::NotRpc(Some(id))) => {
-                let failure = Failure::InvalidRequest("neither a method nor a result");
-                out.push(Effect::Fail(Some(id), Box::new(failure)));
-            }
+            Err(Malformed::NotRpc(Some(id))) => self.invalid(id, NO_MESSAGE, out),
             Err(malformed) => {
                 let what = match malformed {
                     Malformed::NotJson => "not JSON",
@@ -42,6 +42,25 @@ impl Bridge {
         }
     }
 
+    /// A line that is too long to be held.
+    pub(super) fn long_line(&mut self, beginning: &[u8], out: &mut Outbox<'_>) {
+        match id_at_beginning(beginning) {
+            Some(id) => self.invalid(id, "the line is too long", out),
+            None => out.tell(Notice::Warning("ignoring a line on stdin: too long".to_owned())),
+        }
+    }
+
+    /// Answers what is no request, unless the answer would be taken for that of an open one.
+    fn invalid(&mut self, id: Id, why: &'static str, out: &mut Outbox<'_>) {
+        if self.pending.contains_key(&id) {
+            out.tell(Notice::Warning(format!(
+                "ignoring what has the id of an open request: {why}"
+            )));
+            return;
+        }
+        out.push(Effect::Fail(Some(id), Box::new(Failure::InvalidRequest(why))));
+    }
+
     fn split(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
         for member in members {
             match read_object(member.get()) {
@@ -49,6 +68,7 @@ impl Bridge {
                     let bytes = line.slice_ref(member.get().as_bytes());
                     self.message(&message, bytes, now, out);
                 }
+                Err(Malformed::NotRpc(Some(id))) => self.invalid(id, NO_MESSAGE, out),
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
             }
         }

@@ -221,6 +221,7 @@ impl Bridge {
         let mut out = Outbox::new(effects, &mut last);
         match event {
             Event::Line(line) => self.line(line, now, &mut out),
+            Event::LongLine(beginning) => self.long_line(&beginning, &mut out),
             Event::Eof => self.eof(Duration::ZERO, now, &mut out),
             Event::HungUp(ago) => self.eof(ago, now, &mut out),
             Event::HostGone => self.leave(0, now, &mut out),

@@ -19,6 +19,7 @@ use crate::secret::Secret;
 mod access;
 mod chaos;
 mod imported;
+mod invalid;
 mod limits;
 mod patience;
 mod provisional;

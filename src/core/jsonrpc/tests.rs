@@ -46,7 +46,11 @@ fn what_is_no_message() {
     check(r#"{"id":7}"#, r#"NotRpc(Some(Number("7")))"#);
     check(r#"{"id":null,"method":"x"}"#, "NotRpc(None)");
     check(r#"{"id":{},"method":"x"}"#, "NotRpc(None)");
-    check(r#"{"id":1,"method":7}"#, "NotRpc(None)");
+    check(r#"{"id":1,"method":7}"#, r#"NotRpc(Some(Number("1")))"#);
+    check(r#"{"id":1,"method":null}"#, r#"NotRpc(Some(Number("1")))"#);
+    check("{\"id\":1,\"method\":\"a\0\"}", "NotJson");
+    check("{\"id\":1,\"\0\":1,\"method\":\"a\"}", "NotJson");
+    check("{\"id\":\"\0\",\"method\":\"a\"}", "NotJson");
     check(r#"{"id":1,"method":"x"} {"#, "NotJson");
     assert_eq!(read(b"{\"id\":1,\"method\":\"\xff\"}").unwrap_err(), Malformed::NotJson);
     assert_eq!(
@@ -63,6 +67,34 @@ fn ids_are_compared_by_value() {
     };
     assert_eq!(id(r#"{"id":"a","method":"x"}"#), id(r#"{"id":"\u0061","method":"x"}"#));
     assert_ne!(id(r#"{"id":"1","method":"x"}"#), id(r#"{"id":1,"method":"x"}"#));
+}
+
+#[test]
+fn a_lone_surrogate_is_no_reason_to_refuse() {
+    check(r#"{"id":1,"method":"a\ud800"}"#, "request 1 a\u{fffd}\u{fffd}\u{fffd} -");
+    check(r#"{"\udfff":1,"id":1,"method":"a"}"#, "request 1 a -");
+    check(r#"{"id":1,"\ud800":1,"result":{}}"#, "response 1 {}");
+    check(r#"{"id":"x\"\uD800\u0061","method":"a"}"#, r#"request "x\"\ud800a" a -"#);
+    check(r#"{"id":"\ud83d\ude00","method":"a"}"#, "request \"😀\" a -");
+    let id = |text: &str| Id::read(serde_json::from_str(text).unwrap()).unwrap();
+    assert_eq!(id(r#""\uD800\uDBFF""#), id(r#""\ud800\udbff""#));
+    assert_ne!(id(r#""\ud800""#), id(r#""\ud801""#));
+}
+
+#[test]
+fn the_id_of_a_request_that_is_cut_off() {
+    let id = |text: &str| id_at_beginning(text.as_bytes()).map(|id| id.to_json());
+    let one = Some("1".to_owned());
+    assert_eq!(id(r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{"x":"yyy"#), one);
+    assert_eq!(id(r#"{"method":"a","id":1,"params":["#), one);
+    assert_eq!(id(r#"{"method":"a","id":1"#), None, "it may go on");
+    assert_eq!(id(r#"{"method":"a","params":{"id":1},"x":"#), None);
+    // The answer to an answer would be taken for another one.
+    assert_eq!(id(r#"{"id":1,"result":{"method":"x"#), None);
+    assert_eq!(
+        id_at_beginning(b"{\"id\":1,\"method\":\"a\",\"x\":\"\xc3"),
+        Some(Id::Number("1".into()))
+    );
 }
 
 #[test]
