@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
@@ -27,6 +28,10 @@ pub struct Config {
     pub caller: Caller,
     /// What the sign-in needs to know.
     pub login: LoginOptions,
+    /// How the network is used.
+    pub network: Network,
+    /// The patterns of the names of tools that the host does not see.
+    pub hidden_tools: Vec<String>,
     /// How much to say on stderr.
     pub verbosity: Verbosity,
     /// Where the tokens are kept.
@@ -132,6 +137,45 @@ pub struct McpRemote {
     pub dir: PathBuf,
     /// What the names of the files begin with.
     pub name: String,
+}
+
+/// How the network is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Whether the proxies of the environment and of the system are used.
+    pub proxy: bool,
+    /// Certificates, in PEM, that are trusted besides the system's own.
+    pub authorities: Vec<String>,
+    /// The certificate and the key, in PEM, that this program shows.
+    pub identity: Option<Secret>,
+    /// Whether IPv6 is left alone.
+    pub ipv4_only: bool,
+    /// Whether cookies of the server's origin are sent back.
+    pub cookies: bool,
+    /// To be connected, TLS included.
+    pub connect_limit: Duration,
+    /// From a request to the head of its answer; `None`: for ever.
+    pub head_limit: Option<Duration>,
+    /// Between two pieces of an answer; `None`: for ever.
+    pub pause_limit: Option<Duration>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            proxy: true,
+            authorities: Vec::new(),
+            identity: None,
+            ipv4_only: false,
+            cookies: true,
+            // Three times what a slow mobile network takes.
+            connect_limit: Duration::from_secs(10),
+            // A server that answers with JSON sends it only when the tool is done, so this is the
+            // longest that a tool may run; the host has its own, shorter limit.
+            head_limit: Some(Duration::from_hours(1)),
+            pause_limit: None,
+        }
+    }
 }
 
 /// What the sign-in needs to know.

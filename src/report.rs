@@ -17,7 +17,7 @@ pub const NAME: &str = "apexmcp-bridge";
 /// look like one of theirs.
 pub fn code(failure: &Failure) -> i32 {
     match failure {
-        Failure::Unreachable { .. } => -31001,
+        Failure::Unreachable { .. } | Failure::Untrusted { .. } => -31001,
         Failure::SignIn(_) => -31002,
         Failure::CredentialRefused { .. } => -31003,
         Failure::Forbidden { .. } => -31004,
@@ -33,7 +33,7 @@ pub fn code(failure: &Failure) -> i32 {
 /// The exit status when a conversation ends with this failure.
 pub fn exit_code(failure: &Failure) -> u8 {
     match failure {
-        Failure::Unreachable { .. } | Failure::TimedOut { .. } => 5,
+        Failure::Unreachable { .. } | Failure::Untrusted { .. } | Failure::TimedOut { .. } => 5,
         Failure::SignIn(SignInFailure::Local { .. }) => 6,
         Failure::SignIn(_) | Failure::CredentialRefused { .. } | Failure::Forbidden { .. } => 4,
         _ => 1,
@@ -45,6 +45,9 @@ pub fn hint(failure: &Failure) -> Option<String> {
     Some(match failure {
         Failure::Unreachable { .. } => {
             "check the URL, the network and the proxy settings; the next request tries again".to_owned()
+        }
+        Failure::Untrusted { .. } => {
+            "if your organisation's network or the gateway has an authority of its own, name its certificate: `--ca-cert FILE`, or NODE_EXTRA_CA_CERTS".to_owned()
         }
         Failure::CredentialRefused { headers, .. } => format!(
             "check {}: it may be revoked, expired, or of another organisation",

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::builder::StyledStr;
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 
+use super::help::{AFTER_LONG_HELP, LONG_ABOUT};
+
 /// The heading of flags that are understood and change nothing in this version.
 pub(super) const WITHOUT_EFFECT: &str = "Without effect";
 
@@ -69,6 +71,56 @@ pub(super) struct Flags {
     /// Without it, http is accepted for `localhost`, 127.0.0.0/8 and `[::1]` only.
     #[arg(long, help_heading = "Connection")]
     pub(super) allow_http: bool,
+
+    /// Hide the tools of this name from the host; may be repeated
+    ///
+    /// `*` stands for any text, and the case does not matter.
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    pub(super) ignore_tool: Vec<String>,
+
+    /// Use no proxy
+    ///
+    /// Otherwise the proxies of the environment and of the system are used, but never for this
+    /// machine.
+    #[arg(long, help_heading = "Network")]
+    pub(super) no_proxy: bool,
+
+    /// Trust these authorities too
+    ///
+    /// Certificates in PEM, besides those that the system trusts and those of
+    /// `NODE_EXTRA_CA_CERTS`. May be repeated.
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub(super) ca_cert: Vec<PathBuf>,
+
+    /// Certificate and key that this program shows
+    ///
+    /// Both in one PEM file, for servers that ask for one.
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub(super) client_cert: Option<PathBuf>,
+
+    /// Use IPv4 only
+    #[arg(long, help_heading = "Network")]
+    pub(super) ipv4: bool,
+
+    /// How long a connection may take to be made [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    pub(super) connect_timeout: Option<String>,
+
+    /// How long the head of an answer may take [default: 3600]
+    ///
+    /// A server that answers with JSON sends it when the tool is done. 0 is without end.
+    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    pub(super) headers_timeout: Option<String>,
+
+    /// How long an answer may pause [default: 0, without end]
+    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    pub(super) body_timeout: Option<String>,
+
+    /// Forget the cookies of load balancers
+    ///
+    /// Otherwise they are kept for the server's origin while this program runs.
+    #[arg(long, help_heading = "Network")]
+    pub(super) disable_cookies: bool,
 
     /// Host name in the sign-in redirect
     ///
@@ -229,7 +281,6 @@ fn action_of(arity: Arity) -> ArgAction {
     match arity {
         Arity::Switch => ArgAction::SetTrue,
         Arity::Value => ArgAction::Set,
-        Arity::Values => ArgAction::Append,
     }
 }
 
@@ -237,71 +288,8 @@ fn action_of(arity: Arity) -> ArgAction {
 enum Arity {
     Switch,
     Value,
-    Values,
 }
 
 /// Flags of mcp-remote whose value nobody reads yet.
-const ACCEPTED: &[(&str, Arity)] = &[
-    ("body-timeout", Arity::Value),
-    ("connect-timeout", Arity::Value),
-    ("disable-cookies", Arity::Switch),
-    ("headers-timeout", Arity::Value),
-    ("ignore-tool", Arity::Values),
-    ("ipv4", Arity::Switch),
-    ("keep-alive", Arity::Switch),
-    ("ping-interval", Arity::Value),
-    ("protocol", Arity::Value),
-];
-
-/// The end of every verb's help.
-pub(super) const SEE_ALSO: &str = "\
-`apexmcp-bridge --help` lists the flags that all forms take.
-";
-
-const LONG_ABOUT: &str = "\
-Connect MCP clients that speak stdio to a remote MCP gateway.
-
-The MCP client starts this program and talks to it over stdin and stdout. The
-first start opens your browser to sign in; later starts are silent. It takes the
-arguments of `npx mcp-remote`, in any order.";
-
-const AFTER_LONG_HELP: &str = "\
-Verbs, each with its own `--help`:
-  login   Sign in to a server now
-  logout  End a sign-in
-  status  Show the sign-ins
-
-Examples:
-  # The command of an MCP client, for the ApexMCP organization `acme`
-  apexmcp-bridge acme
-
-  # The same with an API key and without a browser
-  APEXMCP_API_KEY=apx_live_sk_… apexmcp-bridge acme
-
-  # Any other MCP server, with a header from the environment
-  apexmcp-bridge https://mcp.example.com/mcp --header 'X-API-Key:${KEY}'
-
-  # Sign in from a terminal, before any MCP client does
-  apexmcp-bridge login acme
-
-Environment:
-  APEXMCP_API_KEY             API key, sent as `X-API-Key`; no browser opens
-  APEXMCP_BRIDGE_STATE_DIR    Absolute path of the folder for stored tokens
-  APEXMCP_BRIDGE_TOKEN_STORE  Like `--token-store`, which wins
-  APEXMCP_BRIDGE_BROWSER      Program to open the sign-in page with
-  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
-                              Proxies, used without any flag
-
-Exit status:
-  0    The MCP client closed the session
-  1    The last request got no answer, for another reason than those below
-  2    The command line is wrong
-  4    A sign-in is needed, or the credential was refused
-  5    The gateway cannot be reached, or does not answer in time
-  6    This machine: the sign-in redirect cannot be listened for
-  129, 130, 143
-       Ended by SIGHUP, SIGINT, SIGTERM
-
-A flag that is not known is reported on stderr and skipped, so that no MCP
-client's configuration breaks. The other flags of mcp-remote 0.15 are accepted,
-and reported as having no effect yet.";
+const ACCEPTED: &[(&str, Arity)] =
+    &[("keep-alive", Arity::Switch), ("ping-interval", Arity::Value), ("protocol", Arity::Value)];

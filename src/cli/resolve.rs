@@ -8,7 +8,7 @@ use super::environment::{Environment, setting};
 use super::flags::Flags;
 use super::headers;
 use super::typed::Typed;
-use super::{Misuse, desktop, server, sign_in, state_dir};
+use super::{Misuse, desktop, network, server, sign_in, state_dir};
 use crate::config::{Caller, Config, McpRemote, TokenStore, TransportChoice, Verbosity, Way};
 
 /// Validates the command line; the warnings are for stderr.
@@ -26,6 +26,7 @@ pub(super) fn resolve(
     let headers = headers::expand(&templates, environment, &mut warnings)?;
     headers::warn_of_literals(&templates, &mut warnings);
     let login = sign_in::options(&flags, &server_text, &templates, environment, &mut warnings)?;
+    let network = network::options(&flags, environment, &mut warnings)?;
     let (state_dir, token_store) = place(&flags, environment)?;
     let config = Config {
         transport: transport(&flags, &server, &mut warnings),
@@ -39,6 +40,8 @@ pub(super) fn resolve(
             &mut warnings,
         ),
         verbosity: verbosity(&flags),
+        network,
+        hidden_tools: flags.ignore_tool.clone(),
         state_dir,
         token_store: match login.way {
             // A machine can ask again at any time, so there is nothing to keep.

@@ -8,8 +8,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::environment::Environment;
-use super::{Invocation, Misuse, flags, resolve, typed};
-use crate::config::{Caller, Config, TokenStore};
+use super::{Invocation, Misuse, flags, help, network, resolve, typed};
+use crate::config::{Caller, Config, Network, TokenStore};
 
 /// `status`.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct LogoutRequest {
     pub state_dir: Option<PathBuf>,
     /// In which kind of store.
     pub token_store: TokenStore,
+    /// How the servers are reached.
+    pub network: Network,
     /// Whether the server is told.
     pub revoke: bool,
     /// Whether the client registration goes too.
@@ -52,7 +54,7 @@ pub(super) fn parse(
     let mut others = Vec::new();
     for arg in rest {
         if arg == "--help" || arg == "-h" {
-            return Some(Ok(Invocation::Print(help(verb))));
+            return Some(Ok(Invocation::Print(help_of(verb))));
         }
         if arg == "--version" || arg == "-V" {
             return Some(Ok(Invocation::Print(flags::version())));
@@ -80,6 +82,7 @@ fn read(
     let has_server = !typed.flags.server.is_empty();
     let (state_dir, token_store) = resolve::place(&typed.flags, environment)?;
     let mut warnings = Vec::new();
+    let network = network::options(&typed.flags, environment, &mut warnings)?;
     let mut config = None;
     if has_server {
         let (resolved, said) = resolve::resolve(typed, environment)?;
@@ -116,6 +119,7 @@ fn read(
                 config,
                 state_dir,
                 token_store,
+                network,
                 revoke,
                 forget_client,
             }))
@@ -134,8 +138,8 @@ pub(super) fn is_verb(text: &str) -> bool {
     VERBS.iter().any(|verb| verb.name == text)
 }
 
-fn help(verb: &Verb) -> String {
-    format!("{}\n{}", verb.help, flags::SEE_ALSO)
+fn help_of(verb: &Verb) -> String {
+    format!("{}\n{}", verb.help, help::SEE_ALSO)
 }
 
 const VERBS: &[Verb] = &[

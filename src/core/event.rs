@@ -143,6 +143,8 @@ pub enum Delivery {
 pub enum FailureKind {
     /// The network.
     Network,
+    /// A certificate that is not trusted.
+    Certificate,
     /// A time limit.
     TimedOut,
     /// A size limit.

@@ -17,6 +17,14 @@ pub enum Failure {
         /// What the network said.
         cause: String,
     },
+    /// The gateway's certificate is not trusted: whoever runs the gateway, or the network between.
+    #[error("the certificate of the gateway at `{server}` is not trusted: {cause}")]
+    Untrusted {
+        /// The gateway's origin.
+        server: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// A configured credential was refused (401): who issued it.
     #[error("the gateway refused the configured credential with HTTP {status}")]
     CredentialRefused {

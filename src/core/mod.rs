@@ -14,3 +14,4 @@ pub mod oauth;
 pub mod outbox;
 mod redact;
 pub mod time;
+pub mod tools;

@@ -2,26 +2,26 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, Response};
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use url::Url;
 
 use super::budget::{Budget, Share};
+use super::client::Clients;
 use super::sse;
+use crate::config::Network;
 use crate::core::event::{
     Delivery, Event, ExchangeId, Expect, FailureKind, Head, HttpEvent, HttpFailure, Request,
     StreamEvent,
 };
 use crate::core::link;
-use crate::core::oauth::discovery::is_loopback;
 
-/// To be connected, TLS included: three times what a slow mobile network takes.
-const CONNECT: Duration = Duration::from_secs(10);
 /// A document of the sign-in, from the request to its last byte: a drip must end.
 const DOCUMENT: Duration = Duration::from_secs(20);
 /// The head of an answer to an MCP message. A server that answers with JSON sends it only when the
@@ -39,32 +39,21 @@ const MAX_DOCUMENT: usize = 1 << 20;
 /// The HTTP edge.
 #[derive(Debug)]
 pub struct Http {
-    clients: HashMap<Way, Client>,
+    clients: Clients,
     tasks: HashMap<ExchangeId, AbortHandle>,
     events: Sender<Event>,
     budget: Budget,
 }
 
-/// Which client serves a URL.
-///
-/// The trust store is read only for `https`, which saves a plain start several milliseconds, and
-/// loopback is never asked for through a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Way {
-    tls: bool,
-    proxy: bool,
-}
-
-impl Way {
-    fn to(url: &Url) -> Self {
-        Self { tls: url.scheme() == "https", proxy: !is_loopback(url) }
-    }
-}
-
 impl Http {
     /// Posts what comes back to `events`.
-    pub fn new(events: Sender<Event>) -> Self {
-        Self { clients: HashMap::new(), tasks: HashMap::new(), events, budget: Budget::default() }
+    pub fn new(network: Network, events: Sender<Event>) -> Self {
+        Self {
+            clients: Clients::new(network),
+            tasks: HashMap::new(),
+            events,
+            budget: Budget::default(),
+        }
     }
 
     /// Starts an exchange.
@@ -97,36 +86,10 @@ impl Http {
         self.tasks.remove(&id);
     }
 
-    /// A client for one request to a URL.
-    pub fn one_client(url: &Url) -> Result<Client, HttpFailure> {
-        builder(Way::to(url)).build().map_err(|error| failure(&error))
-    }
-
-    /// The client for a URL; made when it is first needed.
+    /// The client for a URL.
     pub fn client(&mut self, url: &Url) -> Result<Client, HttpFailure> {
-        let way = Way::to(url);
-        if let Some(client) = self.clients.get(&way) {
-            return Ok(client.clone());
-        }
-        let client = builder(way).build().map_err(|error| failure(&error))?;
-        self.clients.insert(way, client.clone());
-        Ok(client)
+        self.clients.get(url)
     }
-}
-
-fn builder(way: Way) -> ClientBuilder {
-    // An error means that a provider is there already.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    let builder = Client::builder()
-        // Every redirect is judged by the core: a library would carry an API key elsewhere.
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_keep_alive_timeout(Duration::from_secs(10))
-        .http2_keep_alive_while_idle(true);
-    let builder = if way.tls { builder } else { builder.tls_certs_only([]) };
-    if way.proxy { builder } else { builder.no_proxy() }
 }
 
 /// Performs one exchange; the last event is returned, those before it are sent.
@@ -260,8 +223,30 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
     HttpFailure {
         cause: cause(error),
         delivery: if not_delivered { Delivery::NotDelivered } else { Delivery::Unknown },
-        kind: if error.is_timeout() { FailureKind::TimedOut } else { FailureKind::Network },
+        kind: if error.is_timeout() {
+            FailureKind::TimedOut
+        } else if is_about_a_certificate(error) {
+            FailureKind::Certificate
+        } else {
+            FailureKind::Network
+        },
     }
+}
+
+fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // An I/O error has what it wraps inside, and not as its source.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        source = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 fn timed_out(limit: Duration) -> HttpFailure {

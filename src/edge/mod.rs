@@ -2,6 +2,7 @@
 
 pub mod assertion;
 pub mod budget;
+pub mod client;
 pub mod clock;
 pub mod grant;
 pub mod http;
@@ -12,4 +13,5 @@ pub mod signals;
 pub mod sse;
 pub mod stdio;
 pub mod store;
+pub mod tls;
 pub mod window;

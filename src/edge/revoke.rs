@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use url::Url;
 
-use super::http::{Http, failure, read};
+use super::client::Clients;
+use super::http::{failure, read};
+use crate::config::Network;
 use crate::core::oauth::discovery::check_endpoint;
 use crate::core::oauth::grant::client_authentication;
 use crate::core::oauth::record::Record;
@@ -16,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 64 << 10;
 
 /// Ends the refresh token and then the access token; `false` if the server offers no such thing.
-pub fn revoke(record: &Record) -> Result<bool, String> {
+pub fn revoke(record: &Record, network: &Network) -> Result<bool, String> {
     let (Some(endpoint), Some(tokens)) = (&record.revocation_endpoint, &record.tokens) else {
         return Ok(false);
     };
@@ -29,6 +31,7 @@ pub fn revoke(record: &Record) -> Result<bool, String> {
         .map_err(|error| error.to_string())?;
     let refresh = tokens.refresh.as_ref().map(|token| ("refresh_token", token));
     let all = refresh.into_iter().chain([("access_token", &tokens.access)]);
+    let client = Clients::new(network.clone()).get(&endpoint).map_err(|failure| failure.cause)?;
     runtime.block_on(async {
         for (hint, token) in all {
             let (authorization, mut form) = client_authentication(&record.client);
@@ -43,14 +46,17 @@ pub fn revoke(record: &Record) -> Result<bool, String> {
                 headers.insert(http::header::AUTHORIZATION, value);
             }
             *request.body_mut() = Some(form.finish().into());
-            ask(&endpoint, request, hint).await?;
+            ask(&client, request, hint).await?;
         }
         Ok(true)
     })
 }
 
-async fn ask(endpoint: &Url, request: reqwest::Request, hint: &str) -> Result<(), String> {
-    let client = Http::one_client(endpoint).map_err(|failure| failure.cause)?;
+async fn ask(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    hint: &str,
+) -> Result<(), String> {
     let answer = timeout(LIMIT, async {
         let response = client.execute(request).await.map_err(|error| failure(&error))?;
         let status = response.status().as_u16();

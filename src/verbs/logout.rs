@@ -58,7 +58,7 @@ fn end(place: &Where, request: &LogoutRequest, log: &Log) -> Result<Option<Revok
     store.settle();
     let Some(Found { record, .. }) = stored::read(place)? else { return Ok(None) };
     let revoked = if record.tokens.is_some() && request.revoke {
-        at_the_server(&with_secret(&record, request), log)
+        at_the_server(&with_secret(&record, request), request, log)
     } else {
         Revoked::Yes
     };
@@ -95,8 +95,8 @@ fn with_secret(record: &Record, request: &LogoutRequest) -> Record {
     record
 }
 
-fn at_the_server(record: &Record, log: &Log) -> Revoked {
-    match revoke::revoke(record) {
+fn at_the_server(record: &Record, request: &LogoutRequest, log: &Log) -> Revoked {
+    match revoke::revoke(record, &request.network) {
         Ok(true) => Revoked::Yes,
         Ok(false) if record.token_endpoint.is_empty() => {
             log.line(

@@ -19,6 +19,8 @@ mod import;
 mod keyring;
 mod memory;
 mod mock;
+#[cfg(target_os = "linux")]
+mod network;
 mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]

@@ -17,12 +17,12 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--debug"], "Debug"),
     (&["--silent"], "Silent"),
     (&["--enable-proxy"], ""),
-    (&["--ignore-tool", "delete*"], NO_EFFECT),
+    (&["--ignore-tool", "delete*"], r#"hidden ["delete*"]"#),
     (&["--auth-timeout", "30"], "timeout 30"),
-    (&["--connect-timeout", "5"], NO_EFFECT),
-    (&["--headers-timeout", "5"], NO_EFFECT),
-    (&["--body-timeout", "0"], NO_EFFECT),
-    (&["--ipv4"], NO_EFFECT),
+    (&["--connect-timeout", "5"], "connect 5s"),
+    (&["--headers-timeout", "5"], "head Some(5s)"),
+    (&["--body-timeout", "2.5"], "pause Some(2.5s)"),
+    (&["--ipv4"], "IPv4"),
     (&["--keep-alive"], NO_EFFECT),
     (&["--ping-interval", "30"], NO_EFFECT),
     (&["--resource", "https://r.example/"], "resource https://r.example/"),
@@ -36,7 +36,7 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--client-metadata-url", "https://c.example/c.json"], "document https://c.example/c.json"),
     (&["--use-id-token"], "ID token"),
     (&["--device-code"], "Device"),
-    (&["--disable-cookies"], NO_EFFECT),
+    (&["--disable-cookies"], "no cookies"),
     (&["--auth-success-url", "https://s.example/"], "success https://s.example/"),
 ];
 const FOLDER: &str = if cfg!(windows) { r"C:\state" } else { "/state" };
@@ -70,6 +70,24 @@ fn no_flag_of_mcp_remote_is_misread() {
     }
 }
 
+/// The table of the docs says of every flag what becomes of it.
+#[test]
+fn the_docs_tell_the_truth_about_every_flag() {
+    let docs = include_str!("../../../docs/from-mcp-remote.md");
+    let rows: Vec<_> = docs.lines().filter(|line| line.starts_with("| `--")).collect();
+    let more = ["--client-credentials", "--token-endpoint"];
+    let flags = MCP_REMOTE.iter().filter_map(|(flag, effect)| Some((*flag.first()?, *effect)));
+    let all = flags.chain(more.map(|flag| (flag, "")));
+    let mut n_flags = 0;
+    for (flag, effect) in all {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{flag}` |")));
+        let row = row.unwrap_or_else(|| panic!("`{flag}` is not in the table"));
+        assert_eq!(row.contains("no effect"), effect == NO_EFFECT, "{row}");
+        n_flags += 1;
+    }
+    assert_eq!(rows.len(), n_flags, "the table has flags that nobody knows");
+}
+
 #[test]
 fn the_first_occurrence_counts() {
     let warning = "is given more than once; the first one counts";
@@ -80,14 +98,14 @@ fn the_first_occurrence_counts() {
     );
     check(&[URL, "--debug", "--debug"], &[], &format!("{PLAIN}\nDebug"));
     check(
-        &["--ipv4", "--ipv4", URL],
+        &["--keep-alive", "--keep-alive", URL],
         &[],
-        &format!("{PLAIN}\nwarning: `--ipv4` has no effect in this version"),
+        &format!("{PLAIN}\nwarning: `--keep-alive` has no effect in this version"),
     );
     check(
         &[URL, "--ignore-tool", "a", "--ignore-tool", "b"],
         &[],
-        &format!("{PLAIN}\nwarning: `--ignore-tool` has no effect in this version"),
+        &format!(r#"{PLAIN}{}hidden ["a", "b"]"#, "\n"),
     );
 }
 

@@ -18,7 +18,9 @@ use std::path::Path;
 
 use super::sign_in::DEFAULT_HOST;
 use super::{Environment, Invocation, LogoutRequest, parse};
-use crate::config::{Config, ConfiguredClient, ResourceParameter, TokenStore, Verbosity, Way};
+use crate::config::{
+    Config, ConfiguredClient, Network, ResourceParameter, TokenStore, Verbosity, Way,
+};
 
 /// An environment of a test: variables, and files whose name begins with `/`.
 #[derive(Default)]
@@ -92,7 +94,8 @@ fn render(invocation: &Invocation) -> String {
 }
 
 fn render_config(config: &Config, warnings: &[String]) -> String {
-    let Config { server_text, transport, access, login, .. } = config;
+    let Config { server_text, transport, access, login, network, .. } = config;
+    let default = Network::default();
     let mut out = format!("{server_text} {transport:?} {access:?}");
     let headers = config.headers.iter();
     let headers = headers.map(|header| format!("{}: {}", header.name, header.value.expose()));
@@ -115,6 +118,19 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
         login.use_id_token.then(|| "ID token".to_owned()),
         login.success_url.as_ref().map(|url| format!("success {url}")),
         login.browser.as_ref().map(|browser| format!("browser {browser}")),
+        (!network.proxy).then(|| "no proxy".to_owned()),
+        (!network.authorities.is_empty())
+            .then(|| format!("{} authorities", network.authorities.len())),
+        network.identity.as_ref().map(|_| "identity".to_owned()),
+        network.ipv4_only.then(|| "IPv4".to_owned()),
+        (!network.cookies).then(|| "no cookies".to_owned()),
+        (network.connect_limit != default.connect_limit)
+            .then(|| format!("connect {:?}", network.connect_limit)),
+        (network.head_limit != default.head_limit)
+            .then(|| format!("head {:?}", network.head_limit)),
+        (network.pause_limit != default.pause_limit)
+            .then(|| format!("pause {:?}", network.pause_limit)),
+        (!config.hidden_tools.is_empty()).then(|| format!("hidden {:?}", config.hidden_tools)),
         config.state_dir.as_ref().map(|path| format!("state in {}", path.display())),
         (config.verbosity != Verbosity::Normal).then(|| format!("{:?}", config.verbosity)),
         (config.token_store != TokenStore::Keychain).then(|| format!("{:?}", config.token_store)),

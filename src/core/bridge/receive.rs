@@ -290,6 +290,9 @@ impl Bridge {
                 got: failure.cause.clone(),
                 expected: "a JSON-RPC message or an event stream",
             },
+            (_, FailureKind::Certificate) => {
+                Failure::Untrusted { server: self.origin(), cause: failure.cause.clone() }
+            }
             (Delivery::Unknown, FailureKind::Network) => Failure::Lost,
             _ => Failure::Unreachable { server: self.origin(), cause: failure.cause.clone() },
         }

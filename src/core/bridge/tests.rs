@@ -69,6 +69,8 @@ impl World {
                 redirect_host: "127.0.0.1".to_owned(),
                 ..LoginOptions::default()
             },
+            network: crate::config::Network::default(),
+            hidden_tools: Vec::new(),
             verbosity: Verbosity::Normal,
             state_dir: None,
             token_store: TokenStore::Memory,
