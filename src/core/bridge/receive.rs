@@ -308,6 +308,11 @@ impl Bridge {
                 let said = challenge.error_description.or(challenge.error);
                 Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
             }
+            413 | 429 | 503 => Failure::Limited {
+                status,
+                reason: reason(body),
+                wait: head.header("retry-after").and_then(|wait| wait.trim().parse().ok()),
+            },
             300..=399 => Failure::Misbehaved {
                 got: match head.header("location") {
                     Some(location) => format!(
