@@ -88,11 +88,13 @@ impl Bridge {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
-                if !answers(&body, &outgoing)
-                    && is_transport_evidence(status)
-                    && self.switch(status, &body, out)
-                {
+                let evidence = is_transport_evidence(status) && !answers(&body, &outgoing);
+                if evidence && self.switch(status, &body, out) {
                     self.send_again(outgoing);
+                    return;
+                }
+                if evidence && let Some(first) = self.neither_works() {
+                    self.undelivered(id, &outgoing, &first, now, out);
                     return;
                 }
                 self.refused(id, &outgoing, head, &body, now, out);

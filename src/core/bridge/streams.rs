@@ -238,9 +238,7 @@ impl Bridge {
             self.stream_lost(failure, format!("HTTP {status}"), now, out);
             return;
         }
-        // Before the server was reached, the first transport's refusal says more than that of the
-        // second one, which was only a try.
-        let first = self.evidence.take().filter(|_| !self.reached);
+        let first = self.neither_works();
         self.fail_queue(&first.unwrap_or(failure), out);
         self.begin_again();
     }
@@ -272,6 +270,13 @@ impl Bridge {
         ));
         self.transport = other;
         true
+    }
+
+    /// The first transport's refusal, if both were tried in vain: the second was only a try.
+    pub(super) fn neither_works(&mut self) -> Option<Failure> {
+        let first = self.evidence.take().filter(|_| !self.reached)?;
+        self.begin_again();
+        Some(first)
     }
 
     /// This transport is the right one.
