@@ -107,11 +107,47 @@ fn a_name_is_a_token() {
         "error: the header name that begins with `Bearer` is not a valid name
         hint: write `--header 'NAME:VALUE'`",
     );
+    for name in ["X API Key", "Authorization ", "My token", "basic x"] {
+        let refused = render(&run(&[URL, "--header", &format!("{name}:x")], &[]));
+        assert!(refused.starts_with("error: the header name that begins with"), "{refused}");
+    }
+    check(
+        &[URL, "--header", "My Header:x", "--header", "(y):x"],
+        &[],
+        &format!(
+            "{PLAIN}
+            warning: the header name that begins with `My` is not a valid name; it is not sent
+            warning: the header name that begins with `` is not a valid name; it is not sent"
+        ),
+    );
     check(
         &[URL, "--header", "secret"],
         &[],
         &format!("{PLAIN}\nwarning: a `--header` is ignored, expected the form `NAME:VALUE`"),
     );
+}
+
+#[test]
+fn what_the_bridge_sets_is_not_configured() {
+    for name in [
+        "Content-Length",
+        "host",
+        "Transfer-Encoding",
+        "Connection",
+        "Mcp-Session-Id",
+        "MCP-Protocol-Version",
+        "Accept",
+        "Content-Type",
+        "Last-Event-ID",
+    ] {
+        check(
+            &[URL, "--header", &format!("{name}:3")],
+            &[],
+            &format!(
+                "{PLAIN}\nwarning: the header `{name}` is not sent: it is for the bridge to set"
+            ),
+        );
+    }
 }
 
 #[test]
