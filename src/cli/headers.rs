@@ -64,6 +64,7 @@ pub(super) fn expand(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Header>, Misuse> {
     let mut headers: Vec<Header> = Vec::new();
+    let mut missing = None;
     for Template { name, text, .. } in templates {
         if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
             warnings.push(format!("the header `{name}` is not sent: it is for the bridge to set"));
@@ -81,13 +82,34 @@ pub(super) fn expand(
                 headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
                 headers.push(safe(name, value)?);
             }
-            Err(reason) => warnings.push(format!("the header `{name}` is not sent: {reason}")),
+            Err(reason) => {
+                warnings.push(format!("the header `{name}` is not sent: {reason}"));
+                if let Some(variable) = unset(text, environment).filter(|_| is_credential(name)) {
+                    missing = missing.or(Some((name, variable.to_owned())));
+                }
+            }
         }
     }
     if let Some(name) = api_key(&headers, environment)? {
         headers.push(name);
     }
-    Ok(headers)
+    match missing {
+        // Without it a job would open a browser in front of which nobody sits.
+        Some((name, variable)) if !headers.iter().any(|h| h.name.eq_ignore_ascii_case(name)) => {
+            Err(Misuse::new(format!(
+                "the environment variable `{variable}` of the header `{name}` is not set"
+            ))
+            .hint("set it where the program is started, empty if a browser may be opened instead"))
+        }
+        _ => Ok(headers),
+    }
+}
+
+/// The first variable that is not there at all. One that is empty, or a bundle's setting that was
+/// not filled in, is how an optional credential is left out.
+fn unset<'a>(text: &'a str, environment: &dyn Environment) -> Option<&'a str> {
+    let mut names = references(text).into_iter().map(|reference| reference.name);
+    names.find(|name| !name.starts_with("user_config.") && environment.var(name).is_none())
 }
 
 /// Static if one of the headers is a credential of its own.
