@@ -21,10 +21,10 @@ pub fn code(failure: &Failure) -> i32 {
         Failure::SignIn(_) => -31002,
         Failure::CredentialRefused { .. } => -31003,
         Failure::Forbidden { .. } => -31004,
-        Failure::Misbehaved { .. } => -31005,
+        Failure::Misbehaved { .. } | Failure::Limited { .. } => -31005,
         Failure::Lost => -31006,
         Failure::TimedOut { .. } => -31007,
-        Failure::Closing => -31008,
+        Failure::Closing { .. } => -31008,
         // The one code that JSON-RPC 2.0 §5.1 itself has for it.
         Failure::InvalidRequest(_) => -32600,
     }
@@ -63,12 +63,28 @@ pub fn hint(failure: &Failure) -> Option<String> {
         Failure::Misbehaved { .. } => {
             "check the URL; if it is right, this is for the operator of the gateway".to_owned()
         }
+        Failure::Limited { status, wait, .. } => limit_hint(*status, *wait),
         Failure::Lost => "it is not known whether the request ran; check before you repeat it".to_owned(),
         Failure::TimedOut { .. } => {
             "the gateway or a proxy before it holds the answer back; try `--transport http-only`".to_owned()
         }
-        Failure::Closing | Failure::InvalidRequest(_) => return None,
+        Failure::Closing { .. } => {
+            "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()
+        }
+        Failure::InvalidRequest(_) => return None,
     })
+}
+
+fn limit_hint(status: u16, wait: Option<u64>) -> String {
+    let again = match wait {
+        Some(seconds) => format!("try again in {seconds} s"),
+        None => "try again later".to_owned(),
+    };
+    match status {
+        413 => "the message is too large for the gateway; send less at once".to_owned(),
+        429 => format!("the rate limit or the quota of the plan is used up; {again}"),
+        _ => format!("the gateway is overloaded or being restarted; {again}"),
+    }
 }
 
 fn sign_in_hint(failure: &SignInFailure) -> String {
@@ -125,12 +141,13 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
         if let Some(hint) = hint(failure) {
             data.insert("hint".to_owned(), json!(hint));
         }
-        if let Failure::CredentialRefused { status, .. } | Failure::Forbidden { status, .. } =
-            failure
+        if let Failure::CredentialRefused { status, .. }
+        | Failure::Forbidden { status, .. }
+        | Failure::Limited { status, .. } = failure
         {
             data.insert("httpStatus".to_owned(), json!(status));
         }
-        if matches!(failure, Failure::Lost) {
+        if matches!(failure, Failure::Lost | Failure::Closing { sent: true }) {
             data.insert("delivery".to_owned(), json!("unknown"));
         }
     }
@@ -224,6 +241,30 @@ mod tests {
         assert_eq!(value["error"]["data"]["httpStatus"], 401);
         assert!(value["error"]["data"]["hint"].as_str().unwrap().contains("X-API-Key"));
         assert!(!json_rpc_error(None, &failure).contains("\"id\""));
+    }
+
+    #[test]
+    fn a_limit_has_its_own_hint() {
+        for (status, wait, expected) in [
+            (413, None, "too large"),
+            (429, Some(7), "quota of the plan is used up; try again in 7 s"),
+            (429, None, "try again later"),
+            (503, Some(2), "being restarted; try again in 2 s"),
+        ] {
+            let failure = Failure::Limited { status, reason: None, wait };
+            let line = json_rpc_error(None, &failure);
+            assert!(line.contains(expected) && !line.contains("check the URL"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_sent_may_have_run() {
+        let sent = json_rpc_error(None, &Failure::Closing { sent: true });
+        assert!(
+            sent.contains(r#""delivery":"unknown""#) && sent.contains("keep stdin open"),
+            "{sent}"
+        );
+        assert!(!json_rpc_error(None, &Failure::Closing { sent: false }).contains("delivery"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) struct Flags {
     ///
     /// `${NAME}` in the value stands for the environment variable NAME. If that is not set, the
     /// header is left out. With `Authorization` or an API key header, the bridge never opens a
-    /// browser.
+    /// browser; if the variable of such a header is not set, it does not start.
     #[arg(long, value_name = "NAME:VALUE", help_heading = "Connection")]
     pub(super) header: Vec<String>,
 

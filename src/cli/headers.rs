@@ -44,7 +44,10 @@ pub(super) fn read(
                 Some((name, value)) if is_token(name) => {
                     templates.push(Template::new(name, value, true));
                 }
-                Some((name, _)) => return Err(bad_name(name)),
+                Some((name, _)) if looks_like_credential(name) => return Err(bad_name(name)),
+                Some((name, _)) => {
+                    warnings.push(format!("{}; it is not sent", bad_name(name).message));
+                }
                 None => warnings
                     .push("a `--header` is ignored, expected the form `NAME:VALUE`".to_owned()),
             },
@@ -61,7 +64,12 @@ pub(super) fn expand(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Header>, Misuse> {
     let mut headers: Vec<Header> = Vec::new();
+    let mut missing = None;
     for Template { name, text, .. } in templates {
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            warnings.push(format!("the header `{name}` is not sent: it is for the bridge to set"));
+            continue;
+        }
         // As `fetch` does: a line break at the end of a variable is no injection.
         let value = expand_text(text, environment)
             .map(|value| value.trim_matches(['\t', '\n', '\r', ' ']).to_owned());
@@ -74,13 +82,34 @@ pub(super) fn expand(
                 headers.retain(|header| !header.name.eq_ignore_ascii_case(name));
                 headers.push(safe(name, value)?);
             }
-            Err(reason) => warnings.push(format!("the header `{name}` is not sent: {reason}")),
+            Err(reason) => {
+                warnings.push(format!("the header `{name}` is not sent: {reason}"));
+                if let Some(variable) = unset(text, environment).filter(|_| is_credential(name)) {
+                    missing = missing.or(Some((name, variable.to_owned())));
+                }
+            }
         }
     }
     if let Some(name) = api_key(&headers, environment)? {
         headers.push(name);
     }
-    Ok(headers)
+    match missing {
+        // Without it a job would open a browser in front of which nobody sits.
+        Some((name, variable)) if !headers.iter().any(|h| h.name.eq_ignore_ascii_case(name)) => {
+            Err(Misuse::new(format!(
+                "the environment variable `{variable}` of the header `{name}` is not set"
+            ))
+            .hint("set it where the program is started, empty if a browser may be opened instead"))
+        }
+        _ => Ok(headers),
+    }
+}
+
+/// The first variable that is not there at all. One that is empty, or a bundle's setting that was
+/// not filled in, is how an optional credential is left out.
+fn unset<'a>(text: &'a str, environment: &dyn Environment) -> Option<&'a str> {
+    let mut names = references(text).into_iter().map(|reference| reference.name);
+    names.find(|name| !name.starts_with("user_config.") && environment.var(name).is_none())
 }
 
 /// Static if one of the headers is a credential of its own.
@@ -234,6 +263,13 @@ fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
+/// Whether somebody seems to have meant a credential, which must not be left out silently.
+fn looks_like_credential(name: &str) -> bool {
+    let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let lower = name.to_ascii_lowercase();
+    is_sensitive(&name) || SCHEMES.iter().any(|scheme| lower.starts_with(scheme))
+}
+
 fn is_credential(name: &str) -> bool {
     let name = folded(name);
     name == "authorization" || CREDENTIAL_ENDINGS.iter().any(|ending| name.ends_with(ending))
@@ -251,5 +287,23 @@ fn folded(name: &str) -> String {
 const API_KEY_VARIABLE: &str = "APEXMCP_API_KEY";
 const API_KEY_HEADER: &str = "X-API-Key";
 const CREDENTIAL_ENDINGS: &[&str] = &["apikey", "accesskey", "authkey", "token"];
+/// Headers that HTTP or MCP give a meaning to that only the bridge knows; another value would break
+/// the conversation.
+const RESERVED: &[&str] = &[
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "last-event-id",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 /// Authentication schemes that a credential follows after a blank.
 const SCHEMES: &[&str] = &["bearer", "basic"];

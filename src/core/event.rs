@@ -82,6 +82,8 @@ pub struct Head {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
+    /// Where the answer came from, if a redirect was followed.
+    pub url: Option<Url>,
 }
 
 impl Head {

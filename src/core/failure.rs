@@ -52,6 +52,16 @@ pub enum Failure {
         /// What the protocol asks for.
         expected: &'static str,
     },
+    /// It was too much (413), too often (429), or the wrong moment (503): whoever asks.
+    #[error("the gateway did not take this with HTTP {status}{}", detail(.reason.as_ref()))]
+    Limited {
+        /// The HTTP status.
+        status: u16,
+        /// What the body says.
+        reason: Option<String>,
+        /// In how many seconds it may be asked again, where it said so.
+        wait: Option<u64>,
+    },
     /// The connection was lost after the request had been sent; it may have run.
     #[error("the connection to the gateway was lost before it answered")]
     Lost,
@@ -63,7 +73,10 @@ pub enum Failure {
     },
     /// The host closed the conversation while the request was open.
     #[error("the bridge is shutting down")]
-    Closing,
+    Closing {
+        /// Whether the request had been sent; it may have run.
+        sent: bool,
+    },
     /// The host sent something that is no request: the host's developer.
     #[error("invalid request: {0}")]
     InvalidRequest(&'static str),

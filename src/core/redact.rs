@@ -48,6 +48,7 @@ impl<'a> Hidden<'a> {
         match failure {
             Failure::Unreachable { cause: text, .. }
             | Failure::Forbidden { reason: Some(text), .. }
+            | Failure::Limited { reason: Some(text), .. }
             | Failure::Misbehaved { got: text, .. } => self.text(text),
             Failure::SignIn(failure) => match failure {
                 SignInFailure::ServerMisbehaved { got: text, .. }

@@ -161,7 +161,11 @@ async fn send(client: &Client, request: Request) -> Result<(Head, Response), Htt
         *outgoing.headers_mut() = headers.clone();
         *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
         let response = client.execute(outgoing).await.map_err(|error| failure(&error))?;
-        let head = Head { status: response.status().as_u16(), headers: response.headers().clone() };
+        let head = Head {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            url: (left < link::MAX_REDIRECTS).then(|| url.clone()),
+        };
         match link::redirect(&method, &url, &head) {
             Some(target) if 0 < left => {
                 left -= 1;

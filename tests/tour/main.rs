@@ -88,9 +88,27 @@ fn say(step: u32, text: &str) {
     println!("\n{step}. {text}");
 }
 
+/// Below a step; what is long goes on in the next line, between words where there are any.
 fn note(text: &str) {
-    println!("   {text}");
+    let mut line = String::new();
+    for word in text.split_inclusive([' ', ',']) {
+        let mut word = word.to_owned();
+        if WIDTH < line.chars().count() + word.trim_end().chars().count() && !line.is_empty() {
+            println!("   {}", line.trim_end());
+            line.clear();
+        }
+        while WIDTH < word.trim_end().chars().count() {
+            let rest = word.chars().skip(WIDTH).collect();
+            println!("   {}", word.chars().take(WIDTH).collect::<String>());
+            word = rest;
+        }
+        line.push_str(&word);
+    }
+    println!("   {}", line.trim_end());
 }
+
+/// What fits beside the indentation into a terminal of 80 columns.
+const WIDTH: usize = 77;
 
 /// What the gateway saw of the sign-in, in the order in which it happened.
 fn tell_sign_in(gateway: &Gateway) {
@@ -126,6 +144,15 @@ fn build() -> Outcome<PathBuf> {
     command.args(["build", "--quiet", "--locked", "--bins", "--manifest-path"]).arg(manifest);
     if !cfg!(debug_assertions) {
         command.arg("--release");
+    }
+    // Cargo tells this program about itself. Build scripts look at some of that, and would run
+    // again, and everything behind them, each time.
+    let own = ["CARGO_HOME", "CARGO_TARGET_DIR"];
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_") && !own.contains(&name.as_str()) {
+            command.env_remove(name);
+        }
     }
     if !command.status()?.success() {
         return Err("the bridge could not be built".into());

@@ -65,8 +65,13 @@ fn variables_are_expanded_once() {
             &format!("{PLAIN}\nN: {expected}"),
         );
     }
+    let none = "the environment variable `NONE` is not set or empty";
+    check(
+        &[URL, "--header", "N:${NONE}"],
+        &[],
+        &format!("{PLAIN}\nwarning: the header `N` is not sent: {none}"),
+    );
     for (text, reason) in [
-        ("x${NONE}", "the environment variable `NONE` is not set or empty"),
         ("${EMPTY}", "the environment variable `EMPTY` is not set or empty"),
         ("${user_config.key}", "its setting is not filled in"),
         ("", "its value is empty"),
@@ -77,6 +82,29 @@ fn variables_are_expanded_once() {
             &format!("{PLAIN}\nwarning: the header `X-API-Key` is not sent: {reason}"),
         );
     }
+}
+
+#[test]
+fn a_credential_whose_variable_is_not_there_is_an_error() {
+    let environment = [("EMPTY", ""), ("K", "k")];
+    for (name, text) in
+        [("X-API-Key", "${NONE}"), ("Authorization", "Bearer ${K}${NONE}"), ("X-Token", "${NONE}")]
+    {
+        check(
+            &[URL, "--header", &format!("{name}:{text}")],
+            &environment,
+            &format!(
+                "error: the environment variable `NONE` of the header `{name}` is not set
+                hint: set it where the program is started, empty if a browser may be opened instead"
+            ),
+        );
+    }
+    // Another header of that name takes its place.
+    let rendered = render(&run(
+        &[URL, "--header", "X-API-Key:${NONE}", "--header", "X-API-Key:${K}"],
+        &environment,
+    ));
+    assert!(rendered.starts_with(STATIC), "{rendered}");
 }
 
 #[test]
@@ -107,11 +135,47 @@ fn a_name_is_a_token() {
         "error: the header name that begins with `Bearer` is not a valid name
         hint: write `--header 'NAME:VALUE'`",
     );
+    for name in ["X API Key", "Authorization ", "My token", "basic x"] {
+        let refused = render(&run(&[URL, "--header", &format!("{name}:x")], &[]));
+        assert!(refused.starts_with("error: the header name that begins with"), "{refused}");
+    }
+    check(
+        &[URL, "--header", "My Header:x", "--header", "(y):x"],
+        &[],
+        &format!(
+            "{PLAIN}
+            warning: the header name that begins with `My` is not a valid name; it is not sent
+            warning: the header name that begins with `` is not a valid name; it is not sent"
+        ),
+    );
     check(
         &[URL, "--header", "secret"],
         &[],
         &format!("{PLAIN}\nwarning: a `--header` is ignored, expected the form `NAME:VALUE`"),
     );
+}
+
+#[test]
+fn what_the_bridge_sets_is_not_configured() {
+    for name in [
+        "Content-Length",
+        "host",
+        "Transfer-Encoding",
+        "Connection",
+        "Mcp-Session-Id",
+        "MCP-Protocol-Version",
+        "Accept",
+        "Content-Type",
+        "Last-Event-ID",
+    ] {
+        check(
+            &[URL, "--header", &format!("{name}:3")],
+            &[],
+            &format!(
+                "{PLAIN}\nwarning: the header `{name}` is not sent: it is for the bridge to set"
+            ),
+        );
+    }
 }
 
 #[test]

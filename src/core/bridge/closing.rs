@@ -49,7 +49,8 @@ impl Bridge {
         }
         // Nobody will finish a sign-in for a host that has left.
         if self.access.is_signing_in() {
-            self.give_up(&self.unfinished(), out);
+            let failure = self.unfinished();
+            self.give_up(&failure, &failure, out);
         }
         self.give_up_parked(out);
         self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
@@ -77,10 +78,15 @@ impl Bridge {
             Some(Closing::Draining(deadline)) => {
                 let over = now.reached(deadline);
                 if self.access.is_signing_in() && !self.pending.is_empty() {
-                    self.give_up(&self.unfinished(), out);
+                    let failure = self.unfinished();
+                    self.give_up(&failure, &failure, out);
                 }
                 if over {
-                    self.give_up(&Failure::Closing, out);
+                    self.give_up(
+                        &Failure::Closing { sent: false },
+                        &Failure::Closing { sent: true },
+                        out,
+                    );
                 }
                 // Tokens that are on their way are worth the wait: those before them are spent.
                 let waits = self.access.expects_tokens() && !over;
@@ -114,12 +120,15 @@ impl Bridge {
         self.queue.is_empty() && !posts
     }
 
-    fn give_up(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
-        self.parked.clear();
-        self.fail_queue(failure, out);
+    /// Answers what was not sent yet and what was, each with its failure.
+    fn give_up(&mut self, waiting: &Failure, sent: &Failure, out: &mut Outbox<'_>) {
+        for outgoing in std::mem::take(&mut self.parked) {
+            self.drop_outgoing(&outgoing, waiting, out);
+        }
+        self.fail_queue(waiting, out);
         let open: Vec<_> = self.pending.keys().cloned().collect();
         for id in open {
-            self.fail(&id, failure, out);
+            self.fail(&id, sent, out);
         }
         self.abort_posts(|_| true, out);
     }

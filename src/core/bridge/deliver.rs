@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Phase, Stream};
-use crate::core::event::{Effect, Notice};
+use super::{Bridge, Pending, Phase, Stream};
+use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
+use crate::core::link::Transport;
 use crate::core::outbox::Outbox;
 use crate::core::redact::Hidden;
 use crate::core::time::Moment;
@@ -31,16 +32,22 @@ impl Bridge {
         }
     }
 
-    /// Passes one body or one event on. What is no JSON-RPC never reaches stdout.
-    pub(super) fn deliver(&mut self, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    /// Passes one body or one event of an exchange on. What is no JSON-RPC never reaches stdout.
+    pub(super) fn deliver(
+        &mut self,
+        bytes: Bytes,
+        from: ExchangeId,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         match read(&bytes) {
             Ok(Frame::Single(message)) => {
-                if self.is_for_host(&message, now, out) {
+                if self.is_for_host(&message, from, now, out) {
                     let text = bytes.trim_ascii();
                     out.push(Effect::Write(one_line(bytes.slice_ref(text))));
                 }
             }
-            Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, now, out),
+            Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
             Err(_) => {
                 let size = bytes.len();
                 out.tell(Notice::Warning(format!(
@@ -54,13 +61,14 @@ impl Bridge {
         &mut self,
         members: &[&RawValue],
         bytes: &Bytes,
+        from: ExchangeId,
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
         let mut kept = Vec::new();
         for member in members {
             match read_object(member.get()) {
-                Ok(message) if self.is_for_host(&message, now, out) => kept.push(*member),
+                Ok(message) if self.is_for_host(&message, from, now, out) => kept.push(*member),
                 Ok(_) => {}
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
             }
@@ -77,7 +85,13 @@ impl Bridge {
     }
 
     /// Settles what a message answers, and says whether the host is to see it.
-    fn is_for_host(&mut self, message: &Message<'_>, now: Moment, out: &mut Outbox<'_>) -> bool {
+    fn is_for_host(
+        &mut self,
+        message: &Message<'_>,
+        from: ExchangeId,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
         let Message::Response { id, result } = message else { return true };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.
@@ -90,10 +104,15 @@ impl Bridge {
             }
             return false;
         }
-        let Some(pending) = self.pending.remove(id) else {
-            out.detail("dropping an answer to no open request");
+        // Over Streamable HTTP an answer comes where its request went: from anywhere else it could
+        // be somebody else's word (MCP security best practices, session hijacking).
+        let elsewhere =
+            |pending: &Pending| self.transport == Transport::Http && pending.exchange != Some(from);
+        if self.pending.get(id).is_none_or(elsewhere) {
+            out.detail("dropping an answer to no request that is open there");
             return false;
-        };
+        }
+        let Some(pending) = self.pending.remove(id) else { return false };
         self.outcome = None;
         if pending.initialize {
             self.initialize_answered(*result, out);

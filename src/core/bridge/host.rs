@@ -86,8 +86,10 @@ impl Bridge {
                 {
                     ids.push(id);
                 }
-                Ok(Message::Notification { method, .. }) if method != "notifications/cancelled" => {
-                }
+                // What moves the handshake on, or concerns another request, goes alone.
+                Ok(Message::Notification { method, .. })
+                    if method != "notifications/cancelled"
+                        && method != "notifications/initialized" => {}
                 Ok(Message::Response { .. }) => {}
                 _ => return self.split(members, line, now, out),
             }

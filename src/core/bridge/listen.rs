@@ -72,7 +72,7 @@ impl Bridge {
             }
             HttpEvent::Message(event) => {
                 if event.is_message() {
-                    self.deliver(event.data, now, out);
+                    self.deliver(event.data, id, now, out);
                 }
                 return true;
             }

@@ -1,6 +1,6 @@
 //! What comes back for a message of the host.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 
 use super::{Bridge, Kind, Outgoing, Phase};
 use crate::core::event::{ExchangeId, Head, HttpEvent, HttpFailure};
@@ -38,7 +38,7 @@ impl Bridge {
             }
             HttpEvent::Message(event) => {
                 if event.is_message() {
-                    self.deliver(event.data, now, out);
+                    self.deliver(event.data, id, now, out);
                 }
                 Some(outgoing)
             }
@@ -53,6 +53,7 @@ impl Bridge {
                 None
             }
             HttpEvent::Answered(head, body) => {
+                let body = without_mark(body);
                 self.answered(id, outgoing, generation, &head, body, now, out);
                 None
             }
@@ -88,11 +89,13 @@ impl Bridge {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
-                if !answers(&body, &outgoing)
-                    && is_transport_evidence(status)
-                    && self.switch(status, &body, out)
-                {
+                let evidence = is_transport_evidence(status) && !answers(&body, &outgoing);
+                if evidence && self.switch(status, &body, out) {
                     self.send_again(outgoing);
+                    return;
+                }
+                if evidence && let Some(first) = self.neither_works() {
+                    self.undelivered(id, &outgoing, &first, now, out);
                     return;
                 }
                 self.refused(id, &outgoing, head, &body, now, out);
@@ -112,7 +115,7 @@ impl Bridge {
     ) {
         // A 403 speaks of access, whatever words it finds for that.
         if head.status != 403 && answers(body, outgoing) {
-            self.deliver(body.clone(), now, out);
+            self.deliver(body.clone(), id, now, out);
         }
         let failure = self.refusal(head, body);
         self.undelivered(id, outgoing, &failure, now, out);
@@ -148,7 +151,7 @@ impl Bridge {
         let text = body.trim_ascii();
         let json = matches!(text.first(), Some(b'{' | b'['));
         if json {
-            self.deliver(body.slice_ref(text), now, out);
+            self.deliver(body.slice_ref(text), id, now, out);
         }
         // Over HTTP+SSE the answer comes on the stream.
         if self.transport == Transport::Http {
@@ -311,6 +314,11 @@ impl Bridge {
                 let said = challenge.error_description.or(challenge.error);
                 Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
             }
+            413 | 429 | 503 => Failure::Limited {
+                status,
+                reason: reason(body),
+                wait: head.header("retry-after").and_then(|wait| wait.trim().parse().ok()),
+            },
             300..=399 => Failure::Misbehaved {
                 got: match head.header("location") {
                     Some(location) => format!(
@@ -334,6 +342,14 @@ impl Bridge {
     pub(super) fn credential_refused(&self, status: u16) -> Failure {
         Failure::CredentialRefused { status, headers: self.header_names.clone() }
     }
+}
+
+/// Some servers begin a body with a byte-order mark, which JSON does not have (RFC 8259 §8.1).
+fn without_mark(mut body: Bytes) -> Bytes {
+    if body.starts_with(b"\xef\xbb\xbf") {
+        body.advance(3);
+    }
+    body
 }
 
 /// Whether a body is a JSON-RPC answer to one of the message's requests.

@@ -24,8 +24,8 @@ pub(super) enum Stream {
     Closed,
     /// Not before this moment.
     Waiting(Duration),
-    /// Until this moment.
-    Opening(ExchangeId, Duration),
+    /// Until this moment; from this address, if the server has named another one.
+    Opening(ExchangeId, Duration, Option<Box<Url>>),
     Open {
         exchange: ExchangeId,
         endpoint: Box<Url>,
@@ -36,14 +36,14 @@ pub(super) enum Stream {
 impl Stream {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
-            Self::Waiting(deadline) | Self::Opening(_, deadline) => Some(*deadline),
+            Self::Waiting(deadline) | Self::Opening(_, deadline, _) => Some(*deadline),
             Self::Closed | Self::Open { .. } => None,
         }
     }
 
     fn exchange(&self) -> Option<ExchangeId> {
         match self {
-            Self::Opening(exchange, _) | Self::Open { exchange, .. } => Some(*exchange),
+            Self::Opening(exchange, ..) | Self::Open { exchange, .. } => Some(*exchange),
             Self::Closed | Self::Waiting(_) => None,
         }
     }
@@ -65,7 +65,7 @@ impl Bridge {
         }
         let exchange = out.start(self.carrier.stream(token, Expect::EndpointStream));
         self.exchanges.insert(exchange, Exchange::Stream(self.access.generation()));
-        self.stream = Stream::Opening(exchange, now.after(ENDPOINT_WAIT));
+        self.stream = Stream::Opening(exchange, now.after(ENDPOINT_WAIT), None);
         None
     }
 
@@ -90,7 +90,12 @@ impl Bridge {
             return false;
         }
         match event {
-            HttpEvent::Opened(_) => true,
+            HttpEvent::Opened(head) => {
+                if let Stream::Opening(_, _, from) = &mut self.stream {
+                    *from = head.url.map(Box::new);
+                }
+                true
+            }
             HttpEvent::Message(event) => self.stream_event(id, event, now, out),
             HttpEvent::Ended => {
                 let cause = "the gateway closed the stream".to_owned();
@@ -119,9 +124,9 @@ impl Bridge {
     ) -> bool {
         let name = event.name.as_deref().unwrap_or("message");
         match (&self.stream, name) {
-            (Stream::Opening(..), "endpoint") => {
+            (Stream::Opening(_, _, from), "endpoint") => {
                 let data = String::from_utf8_lossy(&event.data);
-                match message_endpoint(self.server(), &data) {
+                match message_endpoint(from.as_deref().unwrap_or(self.server()), &data) {
                     Ok(endpoint) => self.stream_open(id, endpoint, now, out),
                     Err(got) => {
                         out.push(Effect::Abort(id));
@@ -134,7 +139,7 @@ impl Bridge {
                 }
             }
             (Stream::Open { .. }, "message") if !event.data.is_empty() => {
-                self.deliver(event.data, now, out);
+                self.deliver(event.data, id, now, out);
             }
             _ => {}
         }
@@ -238,9 +243,7 @@ impl Bridge {
             self.stream_lost(failure, format!("HTTP {status}"), now, out);
             return;
         }
-        // Before the server was reached, the first transport's refusal says more than that of the
-        // second one, which was only a try.
-        let first = self.evidence.take().filter(|_| !self.reached);
+        let first = self.neither_works();
         self.fail_queue(&first.unwrap_or(failure), out);
         self.begin_again();
     }
@@ -263,7 +266,7 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) -> bool {
         let Some(other) = self.alternative.take() else { return false };
-        let head = Head { status, headers: http::HeaderMap::new() };
+        let head = Head { status, headers: http::HeaderMap::new(), url: None };
         self.evidence = Some(self.refusal(&head, body));
         out.detail(format!(
             "HTTP {status}: not {}, trying {}",
@@ -272,6 +275,13 @@ impl Bridge {
         ));
         self.transport = other;
         true
+    }
+
+    /// The first transport's refusal, if both were tried in vain: the second was only a try.
+    pub(super) fn neither_works(&mut self) -> Option<Failure> {
+        let first = self.evidence.take().filter(|_| !self.reached)?;
+        self.begin_again();
+        Some(first)
     }
 
     /// This transport is the right one.
@@ -309,7 +319,7 @@ impl Bridge {
                     self.stream = Stream::Closed;
                 }
             }
-            Stream::Opening(exchange, until) if now.reached(until) => {
+            Stream::Opening(exchange, until, _) if now.reached(until) => {
                 self.exchanges.remove(&exchange);
                 out.push(Effect::Abort(exchange));
                 self.endpoint_missing(now, out);

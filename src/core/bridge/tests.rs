@@ -17,6 +17,7 @@ use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::secret::Secret;
 
 mod access;
+mod answers;
 mod chaos;
 mod imported;
 mod invalid;
@@ -206,7 +207,7 @@ fn head(status: u16, headers: &[(&'static str, &'static str)]) -> Head {
     for (name, value) in headers {
         map.append(*name, HeaderValue::from_static(value));
     }
-    Head { status, headers: map }
+    Head { status, headers: map, url: None }
 }
 
 fn render(effect: &Effect) -> Option<String> {
@@ -385,16 +386,4 @@ fn a_batch_from_the_gateway_is_split_where_there_are_none() {
     world.line(LIST).seen();
     world.answer(4, 200, r#"[{"method":"n"},{"id":1,"result":{}},{"id":7,"result":{}}]"#);
     world.check(&[r#"host < {"method":"n"}"#, r#"host < {"id":1,"result":{}}"#]);
-}
-
-#[test]
-fn a_cancelled_request_gets_no_answer() {
-    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-    let mut world = World::ready_http();
-    world.line(LIST).line(cancel).seen();
-    world.answer(4, 200, r#"{"id":1,"result":{}}"#).answer(5, 202, "").check(&[]);
-    // Before it was sent, nobody else needs to know.
-    let mut world = World::http();
-    world.lines(&[INITIALIZE, LIST, cancel]).seen();
-    world.answer(1, 200, RESULT).check(&[&format!("host < {RESULT}")]);
 }

@@ -208,7 +208,7 @@ mod tests {
         let follow = |method, status, location: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("location", HeaderValue::from_static(location));
-            redirect(&method, &url, &Head { status, headers }).map(String::from)
+            redirect(&method, &url, &Head { status, headers, url: None }).map(String::from)
         };
         let slash = Some("https://mcp.example/mcp/".to_owned());
         for location in ["/mcp/", "https://mcp.example/mcp/", "https://mcp.example:443/mcp/"] {

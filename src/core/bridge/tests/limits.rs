@@ -52,3 +52,32 @@ fn a_flood_of_answers_has_a_limit_too() {
     let path = "POST /mcp session=s1 version=2025-06-18";
     world.check(&[&format!("#{} {path} notifications/{RESERVE}", next + RESERVE as u64)]);
 }
+
+#[test]
+fn what_was_sent_at_the_end_may_have_run_and_what_waited_has_not() {
+    let (mut world, _) = full();
+    world.line(LIST).event(Event::Eof).pass(Duration::from_millis(1200));
+    let mut sent = Vec::new();
+    for effect in &world.effects {
+        let Effect::Fail(Some(id), failure) = effect else { continue };
+        let Failure::Closing { sent: was_sent } = **failure else { panic!("{failure:?}") };
+        if was_sent {
+            sent.push(id.clone());
+        } else {
+            assert_eq!(*id, Id::Number("1".into()));
+        }
+    }
+    assert_eq!(sent.len(), MAX_IN_FLIGHT);
+}
+
+#[test]
+fn the_gateways_own_limits_are_told_with_their_wait() {
+    for (status, after, wait) in
+        [(413, "", None), (429, "7", Some(7)), (503, "2", Some(2)), (503, "Fri, 1 Jan", None)]
+    {
+        let mut world = World::ready_http();
+        world.line(LIST).answer_with(4, status, &[("retry-after", after)], "busy");
+        let expected = Failure::Limited { status, reason: Some("busy".to_owned()), wait };
+        assert_eq!(world.bridge.outcome(), Some(&expected));
+    }
+}

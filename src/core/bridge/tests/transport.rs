@@ -290,6 +290,14 @@ fn the_first_evidence_is_told_when_neither_transport_works() {
     world.seen();
     // The next try begins at the beginning.
     world.line(INITIALIZE).check(&["#3 POST /mcp initialize"]);
+    for status in [404, 405] {
+        let mut world = World::sse();
+        world.line(INITIALIZE).answer(1, 404, "no such organisation").answer(2, status, "");
+        let failure = world.bridge.outcome().unwrap().to_string();
+        assert!(failure.contains("404: no such organisation"), "{failure}");
+        world.seen();
+        world.line(INITIALIZE).check(&["#3 GET /sse"]);
+    }
 }
 
 #[test]
