@@ -265,7 +265,12 @@ fn a_client_can_be_made_to_come_back_for_its_answer() {
     assert_eq!(answer["id"], 1);
     // Once more: it is kept, and then there is nothing to wait for.
     let mut again = resume();
-    assert_eq!((again.message(), again.event()), (answer, None));
+    assert_eq!(again.message(), answer);
+    let began = clock();
+    while gateway.open_streams() != 0 {
+        assert!(clock().saturating_sub(began).as_secs() < 5, "the stream does not end");
+        std::thread::yield_now();
+    }
     // Another session learns nothing of it.
     let other = self::session(&gateway);
     let mut foreign = other(listen(&url)).header("Last-Event-ID", id).open().unwrap();
