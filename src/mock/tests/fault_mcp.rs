@@ -113,6 +113,7 @@ fn sessions_can_be_forgotten() {
 fn a_gateway_can_restart() {
     let gateway = with(&[], Answers::Json);
     let (mut stream, endpoint) = open(&gateway);
+    let session = session(&gateway);
     gateway.order("mcp.restart=0.3#1").unwrap();
     assert!(post(&endpoint).header("X-API-Key", key(&gateway)).rpc(CALL).open().is_none());
     assert_eq!(stream.event(), None);
@@ -126,6 +127,7 @@ fn a_gateway_can_restart() {
         std::thread::yield_now();
     }
     assert_eq!(send_call(&gateway, &endpoint), 404);
+    assert_eq!(session(post(&gateway.http_url("acme"))).rpc(CALL).send().status, 404);
     assert_eq!(call(&gateway).status, 200);
 }
 
