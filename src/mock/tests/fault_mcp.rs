@@ -10,6 +10,9 @@ const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
 const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}"#;
 
+const ANNOUNCE: &str =
+    r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"announce","arguments":{}}}"#;
+
 fn with(faults: &[&str], answers: Answers) -> Gateway {
     let gateway = Gateway::start(Plan { answers, ..Plan::default() }).unwrap();
     for fault in faults {
@@ -110,6 +113,7 @@ fn sessions_can_be_forgotten() {
 fn a_gateway_can_restart() {
     let gateway = with(&[], Answers::Json);
     let (mut stream, endpoint) = open(&gateway);
+    let session = session(&gateway);
     gateway.order("mcp.restart=0.3#1").unwrap();
     assert!(post(&endpoint).header("X-API-Key", key(&gateway)).rpc(CALL).open().is_none());
     assert_eq!(stream.event(), None);
@@ -123,6 +127,7 @@ fn a_gateway_can_restart() {
         std::thread::yield_now();
     }
     assert_eq!(send_call(&gateway, &endpoint), 404);
+    assert_eq!(session(post(&gateway.http_url("acme"))).rpc(CALL).send().status, 404);
     assert_eq!(call(&gateway).status, 200);
 }
 
@@ -260,11 +265,20 @@ fn a_client_can_be_made_to_come_back_for_its_answer() {
     let resume = || session(listen(&url)).header("Last-Event-ID", id).open().unwrap();
     let answer = resume().message();
     assert_eq!(answer["id"], 1);
-    // Once more: it is kept.
-    assert_eq!(resume().message(), answer);
+    // Once more: it is kept, and then there is nothing to wait for.
+    let mut again = resume();
+    assert_eq!(again.message(), answer);
+    let began = clock();
+    while gateway.open_streams() != 0 {
+        assert!(clock().saturating_sub(began).as_secs() < 5, "the stream does not end");
+        std::thread::yield_now();
+    }
+    // Another session learns nothing of it.
     let other = self::session(&gateway);
-    let foreign = other(listen(&url)).header("Last-Event-ID", id).open().unwrap();
-    assert_eq!((foreign.status, gateway.calls("slow")), (200, 1));
+    let mut foreign = other(listen(&url)).header("Last-Event-ID", id).open().unwrap();
+    other(post(&url)).rpc(ANNOUNCE).send();
+    assert_eq!(foreign.message()["method"], "notifications/tools/list_changed");
+    assert_eq!(gateway.calls("slow"), 1);
 }
 
 #[test]
@@ -272,14 +286,13 @@ fn a_cut_stream_resumes_where_it_was_cut() {
     let gateway = with(&["mcp.event_ids=on"], Answers::Json);
     let session = session(&gateway);
     let url = gateway.http_url("acme");
-    let announce = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"announce","arguments":{}}}"#;
     let mut stream = session(listen(&url)).open().unwrap();
-    session(post(&url)).rpc(announce).send();
+    session(post(&url)).rpc(ANNOUNCE).send();
     let lines: Vec<_> =
         std::iter::from_fn(|| stream.line()).filter(|it| it.starts_with("id: ")).take(2).collect();
     gateway.drop_streams();
     while stream.event().is_some() {}
-    session(post(&url)).rpc(announce).send();
+    session(post(&url)).rpc(ANNOUNCE).send();
     let resume = || {
         let id = lines[0].strip_prefix("id: ").unwrap();
         session(listen(&url)).header("Last-Event-ID", id).open().unwrap()
@@ -291,6 +304,6 @@ fn a_cut_stream_resumes_where_it_was_cut() {
     drop(resumed);
     gateway.order("mcp.resume=off").unwrap();
     let mut fresh = resume();
-    session(post(&url)).rpc(announce).send();
+    session(post(&url)).rpc(ANNOUNCE).send();
     assert_eq!(fresh.message()["method"], "notifications/tools/list_changed");
 }

@@ -46,6 +46,16 @@ fn a_fault_keeps_to_its_route() {
 }
 
 #[test]
+fn a_fault_ends_with_its_request() {
+    let gateway = approving();
+    let whole = fetch(&gateway, JWKS).bytes.len();
+    gateway.order(&format!("net.limit_data={}#1", whole + 10)).unwrap();
+    let request = format!("GET {JWKS} HTTP/1.1\r\nHost: {}\r\n\r\n", authority(&gateway));
+    let raw = send(&gateway, request.repeat(2).as_bytes());
+    assert_eq!((raw.text().matches("\"keys\"").count(), raw.ended), (2, Ended::Silent));
+}
+
+#[test]
 fn lines_can_be_slow() {
     for (fault, least) in [
         ("net.latency=100", 100),
