@@ -12,6 +12,7 @@
 
 mod chain;
 mod conversation;
+mod drop_in;
 mod endings;
 mod faults;
 mod import;
