@@ -3,7 +3,7 @@
 //! They are kept in memory for one origin, the configured server's, and go nowhere else: their
 //! `Domain` widens nothing. Path and expiry are those of RFC 6265 §5.
 
-use std::time::{Duration, SystemTime};
+use std::time::UNIX_EPOCH;
 
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue, SET_COOKIE};
@@ -26,7 +26,8 @@ struct Cookie {
     name: String,
     value: String,
     path: String,
-    expires: Option<SystemTime>,
+    /// In seconds since 1970.
+    expires: Option<u64>,
 }
 
 impl std::fmt::Debug for Cookie {
@@ -42,7 +43,7 @@ impl Jar {
     }
 
     /// Adds the cookies for `url`, unless the user has configured some.
-    pub(super) fn add_to(&self, headers: &mut HeaderMap, url: &Url, now: SystemTime) {
+    pub(super) fn add_to(&self, headers: &mut HeaderMap, url: &Url, now: u64) {
         if url.origin() != self.origin || headers.contains_key(COOKIE) {
             return;
         }
@@ -65,7 +66,7 @@ impl Jar {
     }
 
     /// Keeps what an answer from `url` sets.
-    pub(super) fn take_from(&mut self, headers: &HeaderMap, url: &Url, now: SystemTime) {
+    pub(super) fn take_from(&mut self, headers: &HeaderMap, url: &Url, now: u64) {
         if url.origin() != self.origin {
             return;
         }
@@ -100,7 +101,7 @@ impl Jar {
 
 impl Cookie {
     /// Reads one `Set-Cookie` header (RFC 6265 §5.2).
-    fn read(text: &str, url: &Url, now: SystemTime) -> Option<Self> {
+    fn read(text: &str, url: &Url, now: u64) -> Option<Self> {
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
@@ -113,24 +114,30 @@ impl Cookie {
             let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
             match key.as_str() {
                 "path" => path = value.starts_with('/').then(|| value.to_owned()),
-                "expires" => expires = httpdate::parse_http_date(value).ok().or(expires),
+                "expires" => expires = seconds(value).or(expires),
                 "max-age" => max_age = value.parse::<i64>().ok().or(max_age),
                 _ => {}
             }
         }
         // Of the two, Max-Age counts (RFC 6265 §5.3). What is beyond the clock does not end.
         let expires = match max_age.map(u64::try_from) {
-            Some(Ok(seconds)) => now.checked_add(Duration::from_secs(seconds)),
-            Some(Err(_)) => Some(SystemTime::UNIX_EPOCH),
+            Some(Ok(seconds)) => now.checked_add(seconds),
+            Some(Err(_)) => Some(0),
             None => expires,
         };
         let path = path.unwrap_or_else(|| default_path(url));
         Some(Self { name: name.to_owned(), value: value.to_owned(), path, expires })
     }
 
-    fn is_alive(&self, now: SystemTime) -> bool {
+    fn is_alive(&self, now: u64) -> bool {
         self.expires.is_none_or(|expires| now < expires)
     }
+}
+
+/// An HTTP date (RFC 9110 §5.6.7) in seconds since 1970; what is before that has passed too.
+fn seconds(date: &str) -> Option<u64> {
+    let date = httpdate::parse_http_date(date).ok()?;
+    Some(date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 /// The path up to its last slash (RFC 6265 §5.1.4).
@@ -151,8 +158,6 @@ fn is_below(path: &str, cookie: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
-
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap()
     }
@@ -162,12 +167,12 @@ mod tests {
         for cookie in cookies {
             headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
         }
-        jar.take_from(&headers, &url(from), NOW + Duration::from_secs(1000));
+        jar.take_from(&headers, &url(from), 1000);
     }
 
     fn sent(jar: &Jar, to: &str, after: u64) -> String {
         let mut headers = HeaderMap::new();
-        jar.add_to(&mut headers, &url(to), NOW + Duration::from_secs(1000 + after));
+        jar.add_to(&mut headers, &url(to), 1000 + after);
         headers.get(COOKIE).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
     }
 
@@ -242,7 +247,7 @@ mod tests {
         set(&mut jar, "https://mcp.example/", &["a=1"]);
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, HeaderValue::from_static("mine=1"));
-        jar.add_to(&mut headers, &url("https://mcp.example/"), NOW);
+        jar.add_to(&mut headers, &url("https://mcp.example/"), 0);
         assert_eq!(headers[COOKIE], "mine=1");
     }
 }

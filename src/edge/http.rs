@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, Response};
@@ -15,6 +15,7 @@ use url::Url;
 
 use super::budget::{Budget, Share};
 use super::client::Clients;
+use super::clock;
 use super::cookies::Jar;
 use super::sse;
 use crate::config::Network;
@@ -137,13 +138,11 @@ async fn exchange(way: &Way<'_>, request: Request, limits: Limits, inbox: &Inbox
         if stream && expect != Expect::Document {
             return Ok((head, Body::Stream(response)));
         }
-        let body = match expect {
-            Expect::Document => read(response, MAX_DOCUMENT).await?,
-            _ => {
-                let pause = limits.pause.unwrap_or(PAUSE);
-                let share = Some(inbox.budget.share());
-                read_within(response, MAX_MESSAGE, share, pause).await?
-            }
+        let body = if expect == Expect::Document {
+            read(response, MAX_DOCUMENT).await?
+        } else {
+            let share = Some(inbox.budget.share());
+            read_within(response, MAX_MESSAGE, share, limits.pause.unwrap_or(PAUSE)).await?
         };
         Ok((head, Body::Whole(body)))
     });
@@ -207,11 +206,11 @@ async fn send(way: &Way<'_>, request: Request) -> Result<(Head, Response), HttpF
         *outgoing.headers_mut() = headers.clone();
         *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
         if let Some(jar) = way.jar() {
-            jar.add_to(outgoing.headers_mut(), &url, SystemTime::now());
+            jar.add_to(outgoing.headers_mut(), &url, clock::unix());
         }
         let response = way.client.execute(outgoing).await.map_err(|error| failure(&error))?;
         if let Some(mut jar) = way.jar() {
-            jar.take_from(response.headers(), &url, SystemTime::now());
+            jar.take_from(response.headers(), &url, clock::unix());
         }
         let head = Head {
             status: response.status().as_u16(),
