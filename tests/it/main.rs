@@ -19,6 +19,8 @@ mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
+#[cfg(target_os = "linux")]
+mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
 mod network;
