@@ -192,7 +192,7 @@ impl Bridge {
         let Some(result) = result else {
             let got = "an error as the answer to `initialize`".to_owned();
             let failure = Failure::Misbehaved { got, expected: "a new session" };
-            self.replay_failed(&failure, out);
+            self.replay_failed(&failure, now, out);
             return;
         };
         self.remember_result(result, out);
@@ -226,17 +226,14 @@ impl Bridge {
     pub(super) fn session_lost(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.drop_replay(out);
         self.epoch += 1;
+        // The version stays: the GET that may come before the handshake names it too.
         self.carrier.session = None;
-        self.carrier.version = None;
         if matches!(self.phase, Phase::Fresh | Phase::Initializing) {
             self.phase = Phase::Fresh;
             return;
         }
         self.phase = Phase::Lost;
-        self.replay = self
-            .handshake
-            .replay()
-            .map(|(id, bytes)| Outgoing::new(bytes, Kind::ReplayInitialize(id), now));
+        self.begin_replay(now);
         if self.replay.is_none() {
             self.phase = Phase::Fresh;
         }
@@ -249,12 +246,26 @@ impl Bridge {
     }
 
     /// There is no new session. What waited for it gets this failure, and the next message of the
-    /// host tries again: so a gateway that refuses is asked once a message and not in a loop.
-    pub(super) fn replay_failed(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+    /// host tries again: so a gateway that refuses is asked once a message and not in a loop. Only
+    /// where the network is to blame it goes on by itself, ever more slowly.
+    pub(super) fn replay_failed(&mut self, failure: &Failure, now: Moment, out: &mut Outbox<'_>) {
         self.phase = Phase::Lost;
         self.replay = None;
         out.tell(Notice::Failed(Box::new(failure.clone())));
-        self.fail_queue(failure, out);
+        self.fail_queue(failure, now, out);
+        let network = matches!(failure, Failure::Lost | Failure::Unreachable { .. });
+        if network && self.reached && self.closing.is_none() {
+            let wait = self.outage.next_wait(now);
+            self.outage.hold(now.after(wait), false);
+            self.begin_replay(now);
+        }
+    }
+
+    fn begin_replay(&mut self, now: Moment) {
+        self.replay = self
+            .handshake
+            .replay()
+            .map(|(id, bytes)| Outgoing::new(bytes, Kind::ReplayInitialize(id), now));
     }
 
     /// Does what is due: a server that never acknowledges must not hold everything up.
@@ -264,7 +275,7 @@ impl Bridge {
         }
         if let Phase::Replaying(_) = self.phase {
             self.drop_replay(out);
-            self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, out);
+            self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, now, out);
         } else {
             self.ready(now, out);
         }

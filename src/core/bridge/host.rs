@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::retry::is_safe;
 use super::{Bridge, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
@@ -95,7 +96,7 @@ impl Bridge {
             }
         }
         for id in &ids {
-            self.pending.insert(id.clone(), Pending { exchange: None, initialize: false });
+            self.pending.insert(id.clone(), Pending::new(false));
         }
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
@@ -123,11 +124,13 @@ impl Bridge {
             return;
         }
         let initialize = method == "initialize";
-        self.pending.insert(id.clone(), Pending { exchange: None, initialize });
+        self.pending.insert(id.clone(), Pending::new(initialize));
         let kind =
             if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
         let mut outgoing = Outgoing::new(bytes, kind, now);
         outgoing.urgent = method == "ping";
+        outgoing.safe = initialize || is_safe(method);
+        self.hurry(now);
         self.queue.push_back(outgoing);
     }
 
@@ -151,7 +154,8 @@ impl Bridge {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
-        if self.unpark(&id) {
+        self.forget_cut(&id);
+        if self.unpark(&id) || self.forget_delayed(&id) {
             return;
         }
         let wanted = Kind::Request(id);

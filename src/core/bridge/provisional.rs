@@ -120,7 +120,7 @@ impl Bridge {
                 };
                 SignInFailure::Transient { step, cause }
             };
-            self.drop_outgoing(&outgoing, &Failure::SignIn(failure), out);
+            self.drop_outgoing(&outgoing, &Failure::SignIn(failure), now, out);
         }
     }
 

@@ -34,12 +34,15 @@ impl Bridge {
             self.session_lost(now, out);
         }
         while let Some(next) = self.next() {
+            if self.outage.deadline().is_some() {
+                return;
+            }
             let token = match self.access.readiness(now, out) {
                 Readiness::Ready(token) => token,
                 Readiness::Wait => return,
                 Readiness::Refused(failure) => {
                     if let Some(outgoing) = self.take(next) {
-                        self.drop_outgoing(&outgoing, &failure.into(), out);
+                        self.drop_outgoing(&outgoing, &failure.into(), now, out);
                     }
                     continue;
                 }
@@ -87,7 +90,7 @@ impl Bridge {
     /// What may be sent now, if `next` is next: where there is no room for it, what somebody may be
     /// waiting for overtakes.
     fn within_limits(&self, next: Next) -> Option<Next> {
-        let under_way = self.exchanges.len() - self.lingering.len();
+        let under_way = self.exchanges.len() + self.cuts.len() - self.lingering.len();
         if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay) {
             return Some(next);
         }
@@ -116,6 +119,7 @@ impl Bridge {
         self.remember(&outgoing);
         self.sent(&outgoing.kind, now);
         let exchange = out.start(request);
+        outgoing.sent = exchange.0;
         let answered_here = self.transport == Transport::Http;
         for id in outgoing.kind.ids() {
             if let Some(pending) = self.pending.get_mut(id) {
@@ -139,7 +143,7 @@ impl Bridge {
         if outgoing.kind.is_replay() {
             self.replay = Some(outgoing);
         } else {
-            self.queue.push_front(outgoing);
+            self.queue.put_back(outgoing);
         }
     }
 
