@@ -25,6 +25,8 @@ pub fn code(failure: &Failure) -> i32 {
         Failure::Lost => -31006,
         Failure::TimedOut { .. } => -31007,
         Failure::Closing { .. } => -31008,
+        // The code of mcp-remote, which hosts may know.
+        Failure::HiddenTool(_) => -32603,
         // The one code that JSON-RPC 2.0 §5.1 itself has for it.
         Failure::InvalidRequest(_) => -32600,
     }
@@ -70,6 +72,9 @@ pub fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Closing { .. } => {
             "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()
+        }
+        Failure::HiddenTool(_) => {
+            "it was hidden with `--ignore-tool`; take that out of the configuration to use it".to_owned()
         }
         Failure::InvalidRequest(_) => return None,
     })
@@ -148,9 +153,10 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
             data.insert("httpStatus".to_owned(), json!(status));
         }
         let perhaps_run = match failure {
-            Failure::Lost | Failure::Closing { sent: true } => true,
-            // A proxy says so, and it may have passed the message on.
-            Failure::Limited { status: 502 | 504, .. } => true,
+            // The last two are the word of a proxy, which may have passed the message on.
+            Failure::Lost
+            | Failure::Closing { sent: true }
+            | Failure::Limited { status: 502 | 504, .. } => true,
             Failure::Limited { status: 503, wait, .. } => wait.is_none(),
             _ => false,
         };

@@ -116,7 +116,7 @@ impl Bridge {
     /// Whether nothing is on its way to the gateway any more.
     fn idle(&self) -> bool {
         let counts = |exchange: &Exchange| match exchange {
-            Exchange::Post(sent, _) => !sent.kind.is_replay() && sent.lingers.is_none(),
+            Exchange::Post(sent, _) => !sent.kind.is_own() && sent.lingers.is_none(),
             Exchange::Resume(..) => true,
             _ => false,
         };

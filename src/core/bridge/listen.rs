@@ -53,6 +53,13 @@ impl Bridge {
         self.listen = Listen::Open(exchange, now.uptime);
     }
 
+    /// A server that has changed may have the stream that it did not have.
+    pub(super) fn server_changed(&mut self) {
+        if matches!(self.listen, Listen::Absent) {
+            self.listen = Listen::None;
+        }
+    }
+
     pub(super) fn close_listen(&mut self, out: &mut Outbox<'_>) {
         if let Listen::Open(exchange, _) = self.listen {
             self.exchanges.remove(&exchange);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
+use super::restore::Lasting;
 use super::resume::Position;
 use crate::core::event::ExchangeId;
 use crate::core::jsonrpc::Id;
@@ -90,18 +92,26 @@ pub(super) enum Kind {
     /// Our own handshake with a new session; the host has had its answer long ago.
     ReplayInitialize(Id),
     ReplayInitialized,
+    /// A request of our own within a session; the host does not hear of its answer.
+    Own(Id),
 }
 
 impl Kind {
     /// The requests that want an answer.
     pub(super) fn ids(&self) -> &[Id] {
         match self {
-            Self::Initialize(id) | Self::Request(id) | Self::ReplayInitialize(id) => {
-                std::slice::from_ref(id)
-            }
+            Self::Initialize(id)
+            | Self::Request(id)
+            | Self::ReplayInitialize(id)
+            | Self::Own(id) => std::slice::from_ref(id),
             Self::Batch(ids) => ids,
             _ => &[],
         }
+    }
+
+    /// Whether it is our own, and goes before the host's messages.
+    pub(super) fn is_own(&self) -> bool {
+        self.is_replay() || matches!(self, Self::Own(_))
     }
 
     /// Whether it is our own handshake.
@@ -121,13 +131,24 @@ pub(super) struct Pending {
     /// Where the answer is expected; `None`: not sent yet, or on the shared stream.
     pub(super) exchange: Option<ExchangeId>,
     pub(super) initialize: bool,
+    /// Whether its answer is a list in which tools may have to be hidden.
+    pub(super) lists_tools: bool,
+    /// What it sets for the rest of the session.
+    pub(super) lasting: Option<Lasting>,
     /// Over HTTP+SSE: what was taken and may be sent again, should the stream be lost.
     pub(super) again: Option<Box<Outgoing>>,
 }
 
 impl Pending {
-    pub(super) fn new(initialize: bool) -> Self {
-        Self { exchange: None, initialize, again: None }
+    /// A request that was just read.
+    pub(super) fn new(method: &str, params: Option<&RawValue>) -> Self {
+        Self {
+            exchange: None,
+            initialize: method == "initialize",
+            lists_tools: method == "tools/list",
+            lasting: Lasting::of(method, params),
+            again: None,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::link::{Carrier, Transport};
 use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
+use super::tools;
 use crate::config::{Caller, Config};
 
 mod closing;
@@ -31,6 +32,7 @@ mod provisional;
 mod queue;
 mod receive;
 mod refusal;
+mod restore;
 mod resume;
 mod retry;
 mod send;
@@ -43,6 +45,7 @@ use listen::Listen;
 use message::{Exchange, Kind, Outgoing, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use restore::Restore;
 use resume::{Cut, Position};
 use retry::{Delayed, Outage};
 use streams::Stream;
@@ -53,6 +56,7 @@ pub struct Bridge {
     /// Whether whoever asks waits for a sign-in however long it takes.
     patient: bool,
     header_names: Vec<String>,
+    hidden_tools: tools::Hidden,
     carrier: Carrier,
     access: Access,
     order: (Transport, Option<Transport>),
@@ -85,6 +89,10 @@ pub struct Bridge {
     queue: Queue,
     /// Requests that wait for a wider scope.
     parked: Vec<Outgoing>,
+    /// Sessions that were begun since something worked.
+    begun: u8,
+    /// What the host has set in its session.
+    restore: Restore,
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
@@ -115,6 +123,7 @@ impl Bridge {
         Self {
             patient: matches!(config.caller, Caller::Person { .. }),
             header_names: Carrier::names(&config.headers),
+            hidden_tools: tools::Hidden::new(&config.hidden_tools),
             carrier: Carrier::new(config.server.clone(), &config.headers),
             access: Access::new(config.access, about, seed),
             order,
@@ -137,6 +146,8 @@ impl Bridge {
             provisional: Provisional::default(),
             queue: Queue::default(),
             parked: Vec::new(),
+            begun: 0,
+            restore: Restore::default(),
             replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),

@@ -129,6 +129,9 @@ impl Bridge {
     fn accepted(&mut self, outgoing: &Outgoing, head: &Head, now: Moment, out: &mut Outbox<'_>) {
         self.access.accepted();
         self.settle_transport();
+        if !outgoing.kind.is_handshake() {
+            self.begun = 0;
+        }
         match outgoing.kind {
             Kind::Initialize(_) | Kind::ReplayInitialize(_)
                 if self.transport == Transport::Http =>
@@ -227,11 +230,14 @@ impl Bridge {
         out.detail("the gateway has forgotten the session; beginning a new one");
         if outgoing.epoch != self.epoch {
             // That session is gone already, and a new one is on its way.
-            self.send_again(outgoing);
+            if !outgoing.kind.is_own() {
+                self.send_again(outgoing);
+            }
             return;
         }
         let sse = self.transport == Transport::Sse;
-        let own = matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized);
+        let own =
+            matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized | Kind::Own(_));
         let known = self.phase.is_replay();
         if !own {
             self.send_again(outgoing);

@@ -32,7 +32,8 @@ const HURRY: Duration = Duration::from_secs(5);
 pub(super) fn is_safe(method: &str) -> bool {
     matches!(
         method,
-        "ping"
+        "initialize"
+            | "ping"
             | "tools/list"
             | "prompts/list"
             | "prompts/get"

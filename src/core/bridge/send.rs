@@ -21,8 +21,10 @@ pub(super) struct NotNow;
 /// Which message is sent next.
 #[derive(Clone, Copy)]
 enum Next {
-    /// Our own.
+    /// Our own handshake.
     Replay,
+    /// What it sets again.
+    Restore,
     /// This one of the queue.
     Queued(usize),
 }
@@ -77,6 +79,9 @@ impl Bridge {
         if self.replay.is_some() {
             return Some(Next::Replay);
         }
+        if self.phase == Phase::Ready && !self.restore.due.is_empty() {
+            return Some(Next::Restore);
+        }
         let front = self.queue.front()?;
         if self.phase.lets_pass(&front.kind) {
             return Some(Next::Queued(0));
@@ -91,7 +96,7 @@ impl Bridge {
     /// waiting for overtakes.
     fn within_limits(&self, next: Next) -> Option<Next> {
         let under_way = self.exchanges.len() + self.cuts.len() - self.lingering.len();
-        if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay) {
+        if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay | Next::Restore) {
             return Some(next);
         }
         let may_pass =
@@ -103,6 +108,7 @@ impl Bridge {
     fn take(&mut self, next: Next) -> Option<Outgoing> {
         match next {
             Next::Replay => self.replay.take(),
+            Next::Restore => self.restore.due.pop_front(),
             Next::Queued(index) => self.queue.remove(index),
         }
     }
@@ -142,6 +148,8 @@ impl Bridge {
         }
         if outgoing.kind.is_replay() {
             self.replay = Some(outgoing);
+        } else if outgoing.kind.is_own() {
+            self.restore.due.push_front(outgoing);
         } else {
             self.queue.put_back(outgoing);
         }

@@ -26,10 +26,12 @@ mod limits;
 mod patience;
 mod provisional;
 mod redaction;
+mod restore;
 mod resume;
 mod retry;
 mod sessions;
 mod together;
+mod tools;
 mod transport;
 mod widening;
 
