@@ -1,0 +1,58 @@
+"""OCI images: the program, the authorities that it trusts, and nothing else."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .project import TEMPLATES
+
+# Of Debian's package `ca-certificates`.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def pack(build):
+    project = build.project
+    for target, contents in build.contents.items():
+        if not target.oci:
+            continue
+        file = build.out / f"{project.name}-{project.version}-linux-{target.oci}.oci.tar"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(contents.file, f"{folder}/{project.name}")
+            shutil.copy(AUTHORITIES, f"{folder}/ca-certificates.crt")
+            for entry in contents.licenses(f"{folder}/"):
+                Path(entry.path).write_bytes(entry.data)
+            file.unlink(missing_ok=True)
+            build_image(project, target, Path(folder), file)
+
+
+def build_image(project, target, folder, file):
+    values = project.values()
+    labels = {
+        "title": project.name,
+        "description": project.summary,
+        "version": str(project.version),
+        "licenses": project.license,
+        "url": project.homepage,
+        "source": project.repository,
+    }
+    tag = f"{project.image}:{values['VERSION']}-{target.oci}"
+    environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    store = ["buildah", "--root", f"{folder}/../store-{folder.name}", "--runroot", f"{folder}/../run-{folder.name}"]
+    try:
+        run([*store, "build", "--quiet", "--timestamp", str(project.epoch), "--platform",
+             f"linux/{target.oci}", "--file", str(TEMPLATES / "image/Containerfile"), "--tag", tag,
+             *(f"--label=org.opencontainers.image.{key}={value}" for key, value in labels.items()),
+             str(folder)], environment)
+        run([*store, "push", "--quiet", tag, f"oci-archive:{file}:{tag}"], environment)
+    finally:
+        for place in (store[2], store[4]):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def run(command, environment):
+    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[:6])} failed:\n{done.stdout}")
