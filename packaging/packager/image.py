@@ -28,7 +28,6 @@ def pack(build):
 
 
 def build_image(project, target, folder, file):
-    values = project.values()
     labels = {
         "title": project.name,
         "description": project.summary,
@@ -37,18 +36,17 @@ def build_image(project, target, folder, file):
         "url": project.homepage,
         "source": project.repository,
     }
-    tag = f"{project.image}:{values['VERSION']}-{target.oci}"
+    tag = f"{project.image}:{project.version}-{target.oci}"
     environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
-    store = ["buildah", "--root", f"{folder}/../store-{folder.name}", "--runroot", f"{folder}/../run-{folder.name}"]
-    try:
-        run([*store, "build", "--quiet", "--timestamp", str(project.epoch), "--platform",
-             f"linux/{target.oci}", "--file", str(TEMPLATES / "image/Containerfile"), "--tag", tag,
+    # A store of its own: nothing of the machine gets in, and nothing stays.
+    with tempfile.TemporaryDirectory() as store:
+        buildah = ["buildah", "--root", f"{store}/root", "--runroot", f"{store}/run"]
+        run([*buildah, "build", "--quiet", "--identity-label=false",
+             "--timestamp", str(project.epoch), "--platform", f"linux/{target.oci}",
+             "--file", str(TEMPLATES / "image/Containerfile"), "--tag", tag,
              *(f"--label=org.opencontainers.image.{key}={value}" for key, value in labels.items()),
              str(folder)], environment)
-        run([*store, "push", "--quiet", tag, f"oci-archive:{file}:{tag}"], environment)
-    finally:
-        for place in (store[2], store[4]):
-            shutil.rmtree(place, ignore_errors=True)
+        run([*buildah, "push", "--quiet", tag, f"oci-archive:{file}:{tag}"], environment)
 
 
 def run(command, environment):

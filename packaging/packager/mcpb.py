@@ -8,12 +8,12 @@ from .project import TEMPLATES, render
 
 def pack(build):
     project = build.project
-    programs, licenses, platforms = [], {}, set()
+    programs, licenses, platforms = [], [], set()
     for target, contents in build.contents.items():
         name = target.program(project.name)
         programs.append(contents.program(f"server/{target.mcpb}/{name}"))
-        # Of the crates in all of them.
-        licenses |= {it.path: it for it in contents.licenses(f"licenses/{target.mcpb}/")}
+        *own, third_party = contents.licenses()
+        licenses.append(Entry(f"server/{target.mcpb}/{third_party.path}", third_party.data))
         platforms.add(target.mcpb_platform)
     manifest = json.loads(render("mcpb/manifest.json.in", project.values()))
     manifest["compatibility"] = {"platforms": sorted(platforms)}
@@ -28,6 +28,7 @@ def pack(build):
         from_file("icon.png", TEMPLATES / "mcpb/icon.png"),
         Entry("server/launch.sh", launcher.encode(), executable=True),
         *programs,
-        *licenses.values(),
+        *own,
+        *licenses,
     ]
     build.write(f"apexmcp-{project.version}.mcpb", zipped(entries, project.epoch))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from .project import ROOT
-from .targets import TARGETS
+from .targets import MACOS, TARGETS
 
 TARGET = ROOT / "target/packaging"
 PROGRAMS = TARGET / "programs"
@@ -57,8 +57,7 @@ def cargo_build(project, verb, triple):
         "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
         "PATH": os.pathsep.join(path),
         "SOURCE_DATE_EPOCH": str(project.epoch),
-        # The oldest macOS that the wheel's tag names.
-        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "MACOSX_DEPLOYMENT_TARGET": MACOS,
     }
     command = ["cargo", "auditable", verb, "--release", "--locked", "--no-default-features",
                "--bin", project.name, "--target", triple, "--target-dir", str(TARGET / "cargo")]

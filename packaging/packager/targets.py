@@ -37,6 +37,9 @@ class Target:
         return f"{name}.exe" if self.windows else name
 
 
+# The oldest macOS that is built for; the tag of the wheel says it too.
+MACOS = "11.0"
+
 # One static program does for every Linux, so npm need not look at the C library, and a wheel
 # carries the tags of both.
 TARGETS = (
@@ -78,10 +81,8 @@ TARGETS = (
         npm="bridge-darwin",
         npm_os="darwin",
         npm_cpu=("x64", "arm64"),
-        wheel="macosx_11_0_universal2",
+        wheel=f"macosx_{MACOS.replace('.', '_')}_universal2",
         mcpb="darwin",
         mcpb_platform="darwin",
     ),
 )
-# `macosx_11_0` and the deployment target of the macOS build say the same.
-MACOS = "11.0"
