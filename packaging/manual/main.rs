@@ -58,13 +58,21 @@ fn write(folder: &Path, date: &str) -> io::Result<()> {
         fs::write(man.join(format!("{name}-{verb}.1")), page::verb(verb, help, date)?)?;
     }
 
-    let mut command = verbs.iter().fold(cli::command(), |command, (verb, help)| {
+    // There is no verb `help`.
+    let bare = cli::command().disable_help_subcommand(true);
+    let mut command = verbs.iter().fold(bare, |command, (verb, help)| {
         command.subcommand(with_flags_of_the_bare_form(verb, help))
     });
     for shell in [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh] {
         generate_to(shell, &mut command, name.as_str(), &completions)?;
     }
-    Ok(())
+    mend_bash(&completions.join(format!("{name}.bash")), &name)
+}
+
+/// `clap_complete` 4.6 sets one state and looks for another when a program's name has a hyphen.
+fn mend_bash(file: &Path, name: &str) -> io::Result<()> {
+    let text = fs::read_to_string(file)?;
+    fs::write(file, text.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__")))
 }
 
 /// A verb takes the flags of the bare form and its own.

@@ -37,10 +37,11 @@ def build_image(project, target, folder, file):
         "source": project.repository,
     }
     tag = f"{project.image}:{project.version}-{target.oci}"
-    environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    environment = os.environ | {"BUILDAH_ISOLATION": "chroot"}
     # A store of its own: nothing of the machine gets in, and nothing stays.
     with tempfile.TemporaryDirectory() as store:
-        buildah = ["buildah", "--root", f"{store}/root", "--runroot", f"{store}/run"]
+        buildah = ["buildah", "--storage-driver", "vfs",
+                   "--root", f"{store}/root", "--runroot", f"{store}/run"]
         run([*buildah, "build", "--quiet", "--identity-label=false",
              "--timestamp", str(project.epoch), "--platform", f"linux/{target.oci}",
              "--file", str(TEMPLATES / "image/Containerfile"), "--tag", tag,

@@ -81,7 +81,9 @@ def rpm(build, target, contents):
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         unpack(top / "tree", entries)
-        files = "\n".join(rpm_file(entry) for entry in sorted(entries, key=path_of))
+        # The folders of its own; all others belong to the system.
+        own = [f"%dir %attr(0755, root, root) /usr/share/{it}/{name}" for it in ("doc", "licenses")]
+        files = "\n".join([*own, *(rpm_file(entry) for entry in sorted(entries, key=path_of))])
         values = project.values() | {"FILES": files, "TREE": top / "tree"}
         spec = top / f"{name}.spec"
         spec.write_text(render("rpm/apexmcp-bridge.spec.in", values))

@@ -3,12 +3,13 @@
 
     packaging/test/conversation.py [--mock PROGRAM] [--env NAME=VALUE]... -- COMMAND...
 
-`{url}` in the command, and in a value, stands for the address of the mock gateway. The program
-has to answer `initialize` and `tools/list`, to write nothing else, and to end with 0 when its
+`{url}` and `{key}` in the command, and in a value, stand for the address of the mock gateway and an
+API key. The program has to answer `initialize` and `tools/list`, to write nothing else, and to end with 0 when its
 input closes. It gets an API key, and of this environment only what the SDKs pass on.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import queue
@@ -22,8 +23,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOCK = ROOT / "target/debug/apexmcp-mock-gateway"
-# Of the base environment of the TypeScript SDK on Unix, without HOME.
-INHERITED = ("LOGNAME", "PATH", "SHELL", "TERM", "USER")
+# What the TypeScript SDK passes on, on Unix and on Windows, but where the user's files are.
+INHERITED = (
+    ("PATH", "PROCESSOR_ARCHITECTURE", "PROGRAMFILES", "SYSTEMDRIVE", "SYSTEMROOT", "TEMP", "USERNAME")
+    if os.name == "nt"
+    else ("LOGNAME", "PATH", "SHELL", "TERM", "USER")
+)
+HOMES = ("APPDATA", "LOCALAPPDATA", "USERPROFILE") if os.name == "nt" else ("HOME",)
 
 # `npx` and emulators are slow starters.
 ANSWER_SECONDS = 60
@@ -64,7 +70,8 @@ class Program:
     def __init__(self, command, environment, home):
         kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.process = subprocess.Popen(
-            command, env=kept | {"HOME": home} | environment, cwd=home, start_new_session=True,
+            command, env=kept | dict.fromkeys(HOMES, home) | environment, cwd=home,
+            start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         self._lines = queue.Queue()
@@ -109,7 +116,7 @@ class Program:
                 return message["result"]
 
     def end(self):
-        """Closes its input; its exit status."""
+        """Closes its input, and waits; its exit status."""
         self.process.stdin.close()
         try:
             return self.process.wait(GOODBYE_SECONDS)
@@ -117,10 +124,12 @@ class Program:
             raise Failure(f"still there {GOODBYE_SECONDS} s after its input closed") from None
 
     def kill(self):
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        """It, and on Unix whatever it has started."""
+        if os.name == "nt":
+            self.process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
@@ -139,7 +148,7 @@ def converse(command, environment=None, mock=MOCK):
     """A whole session; the names of the tools. The key can be taken away by an empty value."""
     with Mock(mock) as gateway, tempfile.TemporaryDirectory() as home:
         def filled(text):
-            return text.replace("{url}", gateway.url)
+            return text.replace("{url}", gateway.url).replace("{key}", gateway.key)
 
         given = {"APEXMCP_API_KEY": gateway.key} | (environment or {})
         given = {name: filled(value) for name, value in given.items()}
