@@ -89,7 +89,11 @@ fn as_it_is(section: &Section) -> Roff {
     let lines = section.lines.join("\n");
     for line in lines.trim_matches('\n').lines() {
         // In filled text a blank line is a paragraph, and in this it is one more warning.
-        if line.is_empty() { roff.control("sp", []) } else { roff.text([roman(line)]) };
+        if line.is_empty() {
+            roff.control("sp", [])
+        } else {
+            roff.text([roman(line)])
+        };
     }
     roff.control("fi", []);
     roff

@@ -167,7 +167,7 @@ workflow() {
 scripts() {
   local shellcheck=tests/peers/python/.venv/bin/shellcheck
   [[ -x $shellcheck ]] || skip "shellcheck is not installed; tests/all installs it"
-  "$shellcheck" packaging/test/*.sh packaging/*/*.sh
+  "$shellcheck" packaging/*.sh packaging/*/*.sh
   sed 's/@[A-Z_]*@/x/g' packaging/mcpb/launch.sh.in | "$shellcheck" -
 }
 
