@@ -79,7 +79,10 @@ impl Help {
                 let text = text.trim().to_owned();
                 options.push(FlagOfVerb { name: name.to_owned(), value, text });
             } else if let Some(last) = options.last_mut() {
-                last.text = format!("{} {trimmed}", last.text).trim().to_owned();
+                if !last.text.is_empty() {
+                    last.text.push(' ');
+                }
+                last.text.push_str(trimmed);
             }
         }
         options

@@ -39,13 +39,13 @@ fn fail(message: &str) -> ExitCode {
 }
 
 fn write(folder: &Path, date: &str) -> io::Result<()> {
-    let man = folder.join("man");
+    let pages = folder.join("man");
     let completions = folder.join("completions");
-    fs::create_dir_all(&man)?;
+    fs::create_dir_all(&pages)?;
     fs::create_dir_all(&completions)?;
 
-    let main = Help::of(&[])?;
-    let verbs: Vec<(String, Help)> = main
+    let program = Help::of(&[])?;
+    let verbs: Vec<(String, Help)> = program
         .verbs()
         .into_iter()
         .map(|verb| Help::of(&[&verb]).map(|help| (verb, help)))
@@ -53,9 +53,9 @@ fn write(folder: &Path, date: &str) -> io::Result<()> {
 
     let names: Vec<&str> = verbs.iter().map(|(verb, _)| verb.as_str()).collect();
     let name = cli::command().get_name().to_owned();
-    fs::write(man.join(format!("{name}.1")), page::main(&main, &names, date)?)?;
+    fs::write(pages.join(format!("{name}.1")), page::main(&program, &names, date)?)?;
     for (verb, help) in &verbs {
-        fs::write(man.join(format!("{name}-{verb}.1")), page::verb(verb, help, date)?)?;
+        fs::write(pages.join(format!("{name}-{verb}.1")), page::verb(verb, help, date)?)?;
     }
 
     // There is no verb `help`.
