@@ -28,6 +28,10 @@ def from_file(path, file, executable=False):
 
 
 def tar_gz(entries, epoch):
+    return gz(tarred(entries, epoch))
+
+
+def tarred(entries, epoch):
     """Sorted, of root, all of one time."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -36,7 +40,7 @@ def tar_gz(entries, epoch):
             info.size, info.mode, info.mtime = len(entry.data), entry.mode, epoch
             info.uname = info.gname = "root"
             tar.addfile(info, io.BytesIO(entry.data))
-    return gz(plain.getvalue())
+    return plain.getvalue()
 
 
 def gz(data):

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .archives import from_file, tarred
 from .project import TEMPLATES
 
 # Of Debian's package `ca-certificates`.
@@ -17,17 +18,18 @@ def pack(build):
     for target, contents in build.contents.items():
         if not target.oci:
             continue
-        file = build.out / f"{project.name}-{project.version}-linux-{target.oci}.oci.tar"
         with tempfile.TemporaryDirectory() as folder:
             shutil.copy(contents.file, f"{folder}/{project.name}")
             shutil.copy(AUTHORITIES, f"{folder}/ca-certificates.crt")
             for entry in contents.licenses(f"{folder}/"):
                 Path(entry.path).write_bytes(entry.data)
-            file.unlink(missing_ok=True)
-            build_image(project, target, Path(folder), file)
+            image = build_image(project, target, Path(folder))
+        name = f"{project.name}-{project.version}-linux-{target.oci}.oci.tar"
+        build.write(name, tarred(image, project.epoch))
 
 
-def build_image(project, target, folder, file):
+def build_image(project, target, folder):
+    """The files of an OCI layout. Buildah's own archive of them would tell when it was made."""
     labels = {
         "title": project.name,
         "description": project.summary,
@@ -47,7 +49,10 @@ def build_image(project, target, folder, file):
              "--file", str(TEMPLATES / "image/Containerfile"), "--tag", tag,
              *(f"--label=org.opencontainers.image.{key}={value}" for key, value in labels.items()),
              str(folder)], environment)
-        run([*buildah, "push", "--quiet", tag, f"oci-archive:{file}:{tag}"], environment)
+        layout = Path(store) / "layout"
+        run([*buildah, "push", "--quiet", tag, f"oci:{layout}:{tag}"], environment)
+        files = [it for it in layout.rglob("*") if it.is_file()]
+        return [from_file(str(it.relative_to(layout)), it) for it in files]
 
 
 def run(command, environment):

@@ -182,15 +182,16 @@ linux() {
 
 # Not its program: that is the same by `packaging/verify.sh`, in ten minutes.
 packed_twice() {
-  local second=$TARGET/second name
+  local second=$TARGET/second name differs=0
   packaging/build packages --out "$second" >/dev/null
   for name in "$1"/*; do
     if [[ -f $name ]] && ! cmp -s "$name" "$second/${name##*/}"; then
       echo "${name##*/} differs"
-      return 1
+      differs=1
     fi
   done
   rm -rf "$second"
+  return "$differs"
 }
 
 crate() {
