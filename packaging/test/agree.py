@@ -27,6 +27,15 @@ from packager.targets import TARGETS  # noqa: E402
 PROJECT = Project()
 VERSION = str(PROJECT.version)
 
+# How a manifest says of which version it is, by its name or by its ending.
+DECLARED = {
+    "PKGBUILD": (r"^pkgver=(.+)$", PROJECT.version.aur),
+    ".SRCINFO": (r"^\tpkgver = (.+)$", PROJECT.version.aur),
+    ".rb": (r'^  version "(.+)"$', VERSION),
+    ".json": (r'^  "version": "(.+)",$', VERSION),
+    ".yaml": (r"^PackageVersion: (.+)$", VERSION),
+}
+
 
 def same(what, found, expected):
     if found != expected:
@@ -142,7 +151,6 @@ def names_in(file):
 
 def manifests(dist):
     """Every address is of this release, and what is there has the hash beside it."""
-    # Arch spells some versions otherwise, and Python too; the addresses are the same for all.
     hashes = {it.name: sha256(it) for it in dist.iterdir() if it.is_file()}
     seen = set()
     for file in sorted((dist / "manifests").rglob("*")):
@@ -151,8 +159,8 @@ def manifests(dist):
         text = file.read_text()
         left = re.search(r"@[A-Z][A-Z0-9_]*@", text)
         same(f"what is not filled in in {file.name}", left, None)
-        spelled = {VERSION, PROJECT.version.aur, PROJECT.version.python}
-        same(f"the version in {file.name}", any(it in text for it in spelled), True)
+        pattern, version = DECLARED.get(file.name) or DECLARED[file.suffix]
+        same(f"the version in {file.name}", re.search(pattern, text, re.M)[1], version)
         for address in re.findall(r"https?://[^\s\"']*/releases/download/[^\s\"']+", text):
             if "$version" in address:
                 continue

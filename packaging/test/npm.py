@@ -68,6 +68,7 @@ def check_installed(node, program):
     same("the status of a misuse", status, 2)
     for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         check_signal(node, program, sign)
+    check_death(node, program)
     override = environment | {"APEXMCP_BRIDGE_BINARY": "/bin/false"}
     status = subprocess.run([program], env=os.environ | override).returncode
     same("the status of another program", status, 1)
@@ -88,6 +89,20 @@ def check_signal(node, program, sign):
             same(f"the status after {sign.name}", status, 128 + sign)
             left = [it for it in children if Path(f"/proc/{it}/exe").exists()]
             same(f"what is left after {sign.name}", left, [])
+        finally:
+            started.kill()
+
+
+def check_death(node, program):
+    """A program that dies of a signal is seen to have died of it."""
+    with Mock() as gateway, tempfile.TemporaryDirectory() as home:
+        environment = with_path(node) | {"APEXMCP_API_KEY": gateway.key}
+        started = Program([program, gateway.url], environment, home)
+        try:
+            handshake(started)
+            (last,) = children_of(started.process.pid) or [started.process.pid]
+            os.kill(int(last), signal.SIGKILL)
+            same("the end after SIGKILL", started.process.wait(5), -signal.SIGKILL)
         finally:
             started.kill()
 

@@ -4,10 +4,14 @@
     packaging/test/wheel.py DIST
 """
 
+import base64
+import csv
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from conversation import Failure, converse
@@ -23,6 +27,8 @@ def main():
     run([BIN / "twine", "check", "--strict", *wheels])
     # W007: a wheel with a program and no library is what this is.
     run([BIN / "check-wheel-contents", "--ignore", "W007", *wheels])
+    for file in wheels:
+        check_record(file)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         run([sys.executable, "-m", "venv", "--without-pip", place / "venv"])
@@ -35,6 +41,22 @@ def main():
         uvx = [str(BIN / "uvx"), "--no-index", "--find-links", str(dist), NAME, "{url}"]
         for when in ("cold", "warm"):
             print(f"uvx, {when}: {len(converse(uvx, settings))} tools")
+
+
+def check_record(file):
+    """Installers trust it; some look whether it is right."""
+    with zipfile.ZipFile(file) as wheel:
+        (name,) = (it for it in wheel.namelist() if it.endswith(".dist-info/RECORD"))
+        for path, digest, size in csv.reader(wheel.read(name).decode().splitlines()):
+            if path == name:
+                continue
+            data = wheel.read(path)
+            found = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+            if (digest, size) != (f"sha256={found}", str(len(data))):
+                raise Failure(f"{path} is not what RECORD says")
+        listed = {line.split(",")[0] for line in wheel.read(name).decode().splitlines()}
+        if listed != set(wheel.namelist()):
+            raise Failure(f"RECORD and {file} differ")
 
 
 def run(command):
