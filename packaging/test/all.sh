@@ -213,6 +213,13 @@ size() {
   ((bytes <= 8000000))
 }
 
+nothing_of_this_machine() {
+  local file=$TARGET/programs/x86_64-unknown-linux-musl/$NAME
+  if grep -aoF -e "$PWD/" -e "${CARGO_HOME:-$HOME/.cargo}/" "$file" | sort | uniq -c | grep .; then
+    return 1
+  fi
+}
+
 audited() {
   local file=$TARGET/programs/x86_64-unknown-linux-musl/$NAME
   needs objcopy
@@ -274,6 +281,7 @@ main() {
     step 'packed twice, the same' packed_twice "$dist"
     step 'crate' crate
     step 'size' size
+    step 'no path of this machine in the program' nothing_of_this_machine
     step 'crates listed in the program' audited
     step 'Linux on arm64, emulated' emulated aarch64-unknown-linux-musl "$NAME" qemu-aarch64-static
     step 'Windows, emulated' emulated x86_64-pc-windows-gnu "$NAME.exe" wine
