@@ -31,9 +31,9 @@ INHERITED = (
 )
 HOMES = ("APPDATA", "LOCALAPPDATA", "USERPROFILE") if os.name == "nt" else ("HOME",)
 
-# `npx` and emulators are slow starters.
+# `npx` and emulators are slow starters, and how fast the bridge ends is tested elsewhere.
 ANSWER_SECONDS = 60
-GOODBYE_SECONDS = 5
+GOODBYE_SECONDS = 15
 
 
 class Failure(Exception):

@@ -20,7 +20,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from conversation import ROOT, Failure, Mock, Program, converse, handshake
+from conversation import GOODBYE_SECONDS, ROOT, Failure, Mock, Program, converse, handshake
 
 sys.path.insert(0, str(ROOT / "packaging"))
 
@@ -85,7 +85,7 @@ def check_signal(node, program, sign):
             replaced = "execve" in features(node)
             same("the number of processes under Node", len(children), 0 if replaced else 1)
             started.process.send_signal(sign)
-            status = started.process.wait(5)
+            status = started.process.wait(GOODBYE_SECONDS)
             same(f"the status after {sign.name}", status, 128 + sign)
             left = [it for it in children if Path(f"/proc/{it}/exe").exists()]
             same(f"what is left after {sign.name}", left, [])
@@ -102,7 +102,7 @@ def check_death(node, program):
             handshake(started)
             (last,) = children_of(started.process.pid) or [started.process.pid]
             os.kill(int(last), signal.SIGKILL)
-            same("the end after SIGKILL", started.process.wait(5), -signal.SIGKILL)
+            same("the end after SIGKILL", started.process.wait(GOODBYE_SECONDS), -signal.SIGKILL)
         finally:
             started.kill()
 
