@@ -16,6 +16,8 @@ mod endings;
 mod faults;
 mod import;
 #[cfg(target_os = "linux")]
+mod install;
+#[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
 mod mock;
