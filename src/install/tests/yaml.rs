@@ -67,6 +67,12 @@ fn what_is_not_understood_is_refused_with_its_place() {
         ("extensions:\nextensions:\n", "line 2, column 1: `extensions` stands here twice"),
         ("extensions:\n  a: 1\n  a: 2\n", "line 3, column 3: `a` stands here twice"),
         ("a: \"b\" c\n", "line 1, column 7: expected the end of the line"),
+        ("a: b: c\n", "line 1, column 4: this must be put in quotes"),
+        ("a:\n- }\n", "line 2, column 3: this must be put in quotes"),
+        ("a: - b\n", "line 1, column 4: this must be put in quotes"),
+        ("a: [1}\n", "line 1, column 4: what begins here does not end"),
+        ("a: ['c'', d: e]\n", "line 1, column 4: what begins here does not end"),
+        ("a:\n  b:\n - c\n", "line 3, column 2: the indentation fits nothing above"),
     ] {
         check_refused("goose", before, expected);
     }

@@ -69,7 +69,7 @@ pub(super) fn flow_items(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let mut scan = Flow::default();
     let inside = text.get(inner.clone()).unwrap_or_default();
     for (offset, c) in inside.char_indices() {
-        if scan.step(c) && c == ',' && scan.depth == 0 {
+        if scan.step(c) && c == ',' && scan.open.is_empty() {
             items.push(start..inner.start + offset);
             start = inner.start + offset + 1;
         }
@@ -149,15 +149,21 @@ impl Reader<'_> {
         self.nodes.push(Node { indent, kind, line, value, end });
     }
 
-    fn expects_inner(&self) -> bool {
-        self.nodes.last().is_none_or(|node| node.value.is_empty())
+    /// Whether something may begin here that is in the node before it.
+    fn expects(&self, kind: &Kind, column: usize) -> bool {
+        self.nodes.last().is_none_or(|node| {
+            // A list may stand as far left as its key.
+            let is_inner = node.indent < column
+                || (node.indent == column && *kind == Kind::Item && node.kind != Kind::Item);
+            node.value.is_empty() && is_inner
+        })
     }
 
     fn open_key(&mut self, column: usize, at: usize) -> Result<(), Broken> {
         self.keys.retain(|open| *open <= column);
         self.lists.retain(|open| *open < column);
         if self.keys.last() != Some(&column) {
-            if !self.expects_inner() {
+            if !self.expects(&Kind::Key(String::new()), column) {
                 return Err(Broken::at(self.text, at, "the indentation fits nothing above"));
             }
             self.keys.push(column);
@@ -168,7 +174,7 @@ impl Reader<'_> {
     fn open_item(&mut self, column: usize, at: usize) -> Result<(), Broken> {
         self.keys.retain(|open| *open <= column);
         self.lists.retain(|open| *open <= column);
-        if !self.lists.contains(&column) && !self.expects_inner() {
+        if !self.lists.contains(&column) && !self.expects(&Kind::Item, column) {
             return Err(Broken::at(self.text, at, "the indentation fits nothing above"));
         }
         self.lists.insert(column);
@@ -195,7 +201,18 @@ impl Reader<'_> {
                     "anchors, aliases and tags are not understood",
                 ));
             }
-            _ => Some(start + plain_length(rest)),
+            _ => {
+                let written = rest.get(..plain_length(rest)).unwrap_or_default();
+                let starts = ["- ", "? ", "]", "}", ","];
+                let is_odd = starts.iter().any(|start| written.starts_with(start))
+                    || [": ", ":\t"].iter().any(|colon| written.contains(colon))
+                    || written.ends_with(':')
+                    || written == "-";
+                if is_odd {
+                    return Err(Broken::at(text, start, "this must be put in quotes"));
+                }
+                Some(start + written.len())
+            }
         };
         let Some(end) = end else {
             return Err(Broken::at(text, start, "what begins here does not end"));
@@ -268,8 +285,8 @@ fn quoted_end(text: &str, start: usize, quote: char) -> Option<usize> {
 fn flow_end(text: &str, start: usize) -> Option<usize> {
     let mut scan = Flow::default();
     for (offset, c) in text.get(start..)?.char_indices() {
-        if scan.step(c) && scan.depth == 0 {
-            return Some(start + offset + c.len_utf8());
+        if scan.step(c) && (scan.is_broken || scan.open.is_empty()) {
+            return (!scan.is_broken).then(|| start + offset + c.len_utf8());
         }
     }
     None
@@ -278,46 +295,59 @@ fn flow_end(text: &str, start: usize) -> Option<usize> {
 /// Where a flow collection stands.
 #[derive(Default)]
 struct Flow {
-    depth: usize,
-    quote: Option<char>,
-    is_escaped: bool,
-    is_comment: bool,
+    /// The brackets that are open.
+    open: Vec<char>,
+    /// Whether one was closed by another's end.
+    is_broken: bool,
+    within: Within,
     previous: Option<char>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Within {
+    #[default]
+    Collection,
+    Comment,
+    Quotation(char),
+    /// Behind a `\` in a quotation.
+    Escape,
+    /// Behind a `'`, which may be the end or the first of two.
+    Apostrophe,
 }
 
 impl Flow {
     /// Takes a character; whether it is one of the collection's own and no part of a quotation.
     fn step(&mut self, c: char) -> bool {
         let previous = self.previous.replace(c);
-        if self.is_comment {
-            self.is_comment = c != '\n';
-            return false;
-        }
-        if let Some(quote) = self.quote {
-            if self.is_escaped {
-                self.is_escaped = false;
-            } else if c == '\\' && quote == '"' {
-                self.is_escaped = true;
-            } else if c == quote {
-                self.quote = None;
-            }
-            return false;
-        }
-        match c {
+        self.within = match (self.within, c) {
+            (Within::Comment, '\n') | (Within::Quotation('"'), '"') => Within::Collection,
+            (Within::Comment, _) => Within::Comment,
+            (Within::Escape, _) => Within::Quotation('"'),
+            (Within::Quotation('"'), '\\') => Within::Escape,
+            (Within::Quotation('\''), '\'') => Within::Apostrophe,
+            (Within::Quotation(quote), _) => Within::Quotation(quote),
+            (Within::Apostrophe, '\'') => Within::Quotation('\''),
+            (Within::Collection | Within::Apostrophe, _) => return self.own(previous, c),
+        };
+        false
+    }
+
+    fn own(&mut self, previous: Option<char>, c: char) -> bool {
+        self.within = match c {
             // In the middle of a word it is an apostrophe.
             '"' | '\'' if previous.is_none_or(|c| c.is_whitespace() || "[{,:".contains(c)) => {
-                self.quote = Some(c);
-                return false;
+                Within::Quotation(c)
             }
-            '#' if previous.is_some_and(char::is_whitespace) => {
-                self.is_comment = true;
-                return false;
-            }
-            '[' | '{' => self.depth += 1,
-            ']' | '}' => self.depth = self.depth.saturating_sub(1),
+            '#' if previous.is_some_and(char::is_whitespace) => Within::Comment,
+            _ => Within::Collection,
+        };
+        match c {
+            '[' => self.open.push(']'),
+            '{' => self.open.push('}'),
+            ']' | '}' => self.is_broken |= self.open.pop() != Some(c),
             _ => {}
         }
-        true
+        matches!(self.within, Within::Collection)
     }
 }
 
