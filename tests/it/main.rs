@@ -12,6 +12,7 @@
 
 mod chain;
 mod conversation;
+mod drop_in;
 mod endings;
 mod faults;
 mod import;
@@ -20,6 +21,8 @@ mod install;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
+#[cfg(target_os = "linux")]
+mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
 mod network;

@@ -4,12 +4,14 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::retry::is_safe;
 use super::{Bridge, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::tools;
 
 /// Why something is no message although its id could be read.
 const NO_MESSAGE: &str = "neither a method nor a result";
@@ -76,15 +78,17 @@ impl Bridge {
 
     /// A batch of 2025-03-26 goes as it is, if it holds only what a batch may hold.
     fn batch(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
-        let mut ids = Vec::new();
+        let mut requests = Vec::new();
         for member in members {
             match read_object(member.get()) {
-                Ok(Message::Request { id, method, .. })
+                Ok(Message::Request { id, method, params })
                     if method != "initialize"
                         && !self.pending.contains_key(&id)
-                        && !ids.contains(&id) =>
+                        && !requests.iter().any(|(other, _)| *other == id)
+                        && self.hidden_tool(&method, params).is_none() =>
                 {
-                    ids.push(id);
+                    let pending = Pending::new(&method, params);
+                    requests.push((id, pending));
                 }
                 // What moves the handshake on, or concerns another request, goes alone.
                 Ok(Message::Notification { method, .. })
@@ -94,15 +98,20 @@ impl Bridge {
                 _ => return self.split(members, line, now, out),
             }
         }
-        for id in &ids {
-            self.pending.insert(id.clone(), Pending { exchange: None, initialize: false });
-        }
+        let ids = requests.iter().map(|(id, _)| id.clone()).collect();
+        self.pending.extend(requests);
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
     fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
         match message {
-            Message::Request { id, method, .. } => self.request(id, method, bytes, now, out),
+            Message::Request { id, method, params } => match self.hidden_tool(method, *params) {
+                Some(name) if !self.pending.contains_key(id) => {
+                    let failure = Box::new(Failure::HiddenTool(name));
+                    out.push(Effect::Fail(Some(id.clone()), failure));
+                }
+                _ => self.request(id, method, *params, bytes, now, out),
+            },
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
                 "notifications/initialized" if self.phase.is_replay() => {
@@ -116,19 +125,40 @@ impl Bridge {
         }
     }
 
-    fn request(&mut self, id: &Id, method: &str, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    fn request(
+        &mut self,
+        id: &Id,
+        method: &str,
+        params: Option<&RawValue>,
+        bytes: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         if self.pending.contains_key(id) {
             let failure = Failure::InvalidRequest("this id is in use by an open request");
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
-        let initialize = method == "initialize";
-        self.pending.insert(id.clone(), Pending { exchange: None, initialize });
-        let kind =
-            if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
+        let pending = Pending::new(method, params);
+        let kind = if pending.initialize {
+            Kind::Initialize(id.clone())
+        } else {
+            Kind::Request(id.clone())
+        };
+        self.pending.insert(id.clone(), pending);
         let mut outgoing = Outgoing::new(bytes, kind, now);
         outgoing.urgent = method == "ping";
+        outgoing.safe = is_safe(method);
+        self.hurry(now);
         self.queue.push_back(outgoing);
+    }
+
+    /// The name of the tool that a request calls, if the user has hidden it.
+    fn hidden_tool(&self, method: &str, params: Option<&RawValue>) -> Option<String> {
+        if method != "tools/call" || self.hidden_tools.is_empty() {
+            return None;
+        }
+        tools::name(params?).filter(|name| self.hidden_tools.hides(name))
     }
 
     /// The host does not want the answer any more. What was not sent yet is never sent; what was
@@ -151,7 +181,8 @@ impl Bridge {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
-        if self.unpark(&id) {
+        self.forget_cut(&id);
+        if self.unpark(&id) || self.forget_delayed(&id) {
             return;
         }
         let wanted = Kind::Request(id);
