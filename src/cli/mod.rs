@@ -97,8 +97,8 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
 /// What to say on stderr when stdin is a terminal: a person is trying the program out.
 pub const TERMINAL_HINT: &str = "\
 this program is started by an MCP client and talks to it over stdin and stdout;
-put it into the client's configuration as `command`, sign in with `apexmcp-bridge login`,
-or see `apexmcp-bridge --help`.
+put it into the client's configuration with `apexmcp-bridge install`, sign in with
+`apexmcp-bridge login`, or see `apexmcp-bridge --help`.
 Press Ctrl-C to end it.";
 
 /// The hidden first argument of [`Invocation::RedirectHelper`].

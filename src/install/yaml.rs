@@ -171,7 +171,11 @@ fn children(nodes: &[Node], index: usize) -> Vec<usize> {
     let Some(first) = nodes.get(inner.start).filter(|_| !inner.is_empty()) else {
         return Vec::new();
     };
-    inner.filter(|index| nodes.get(*index).is_some_and(|n| n.indent == first.indent)).collect()
+    let is_list = first.kind == Kind::Item;
+    // A list may stand as far left as its key, and then its items are the key's children.
+    let is_child =
+        |node: &Node| node.indent == first.indent && (node.kind == Kind::Item) == is_list;
+    inner.filter(|index| nodes.get(*index).is_some_and(is_child)).collect()
 }
 
 /// The last node that is in this one, or the node itself.

@@ -2,6 +2,7 @@
 
 mod document;
 mod json;
+mod layouts;
 mod mcp_remote;
 mod place;
 mod property;
