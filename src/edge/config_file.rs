@@ -220,3 +220,31 @@ mod imp {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_program_writes_meanwhile_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mcp.json");
+        for (before, meanwhile) in [(Some("a"), Some("b")), (None, Some("b")), (Some("a"), None)] {
+            fs::remove_file(&path).ok();
+            if let Some(before) = before {
+                fs::write(&path, before).unwrap();
+            }
+            let file = ConfigFile::read(&path).unwrap();
+            match meanwhile {
+                Some(text) => fs::write(&path, text).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            let written = file.replace(b"c", None);
+            assert!(matches!(written, Err(FileError::Changed)), "{written:?}");
+            assert!(matches!(file.delete(None), Err(FileError::Changed)));
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), meanwhile);
+            let left = fs::read_dir(folder.path()).unwrap().count();
+            assert_eq!(left, usize::from(meanwhile.is_some()), "nothing is left lying around");
+        }
+    }
+}

@@ -151,7 +151,7 @@ fn verify(
     name: &str,
     expected: Option<Found>,
 ) -> Result<(), Broken> {
-    let entries = host.format.entries(after.body(), section)?;
+    let entries = host.format.entries(after.body(), section).map_err(|_| unsafe_change())?;
     let others = |entries: &[Found]| -> Vec<Found> {
         entries.iter().filter(|found| found.name != name).cloned().collect()
     };
@@ -171,7 +171,7 @@ fn check_substitute(
     program: &str,
     n_gone: usize,
 ) -> Result<(), Broken> {
-    let entries = host.format.entries(after.body(), section)?;
+    let entries = host.format.entries(after.body(), section).map_err(|_| unsafe_change())?;
     let found = entries.iter().find(|found| found.name == before.name);
     let now = found.and_then(|found| command(host, &found.value));
     let kept = command(host, &before.value);

@@ -10,7 +10,13 @@ fn a_table_at_the_end() {
     let before = "# mine\nmodel = \"o\" # fast\n\n[mcp_servers.a] # first\ncommand = 'x'\n\n\n\
                   [profiles.work]\nmodel='p'\n# the end\n";
     check("codex", before, &format!("{before}\n{BLOCK}\n"));
-    for before in ["model = 1", "model = 1\n\n\n", "[mcp_servers]\n", "[[x]]\ny = 1\n"] {
+    for before in [
+        "mcp_servers.a.command = 'x'",
+        "model = 1",
+        "model = 1\n\n\n",
+        "[mcp_servers]\n",
+        "[[x]]\ny = 1\n",
+    ] {
         let made = installed("codex", before, &entry("apexmcp"));
         check("codex", before, &made);
     }
@@ -34,6 +40,8 @@ fn what_cannot_be_changed_is_refused_with_its_place() {
     assert_eq!(place("a = 1\na = 2\n").0, 2);
     let inline = "this is written inline, and would have to be rewritten".to_owned();
     assert_eq!(place("mcp_servers = { a = { command = 'x' } }"), (1, 15, inline));
+    let (.., reason) = place("mcp_servers.apexmcp.command = 'x'");
+    assert!(reason.contains("written inline"), "{reason}");
     assert!(install(&read("mcp_servers = 1"), known("codex"), &entry("apexmcp")).is_err());
     assert!(install(&read("[[mcp_servers]]\na = 1"), known("codex"), &entry("apexmcp")).is_err());
 }
