@@ -3,17 +3,19 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 use super::environment::Environment;
 use super::places::places;
 use super::typed::Typed;
 use super::{Invocation, Misuse, headers, help, resolve, typed, words};
-use crate::install::{self, Host, Places};
+use crate::install::{self, Host, Places, is_sensitive};
 use crate::secret::Secret;
 
 mod given;
 mod supplied;
 
-use given::{Given, Read, Verb, host_names};
+use given::{API_KEY, Given, Read, Verb, host_names};
 use supplied::Supplied;
 
 /// Which hosts, and how careful.
@@ -135,6 +137,7 @@ fn install(given: &Given, environment: &dyn Environment) -> Result<Invocation, M
     // What is wrong with the command line should be said now, and not by the host one day.
     let (config, said) = resolve::resolve(typed, &supplied)?;
     warnings.extend(said);
+    check_key(given, &config.server, &env)?;
     let name = match given.value("--name") {
         Some(name) if install::valid_name(name) => name.to_owned(),
         Some(_) => {
@@ -202,6 +205,22 @@ fn check_portable(typed: &Typed) -> Result<(), Misuse> {
         Some(path) => Err(Misuse::new(format!("`{}` is no absolute path", path.display()))
             .hint("MCP clients start programs in any folder")),
         None => Ok(()),
+    }
+}
+
+/// What `--write-key` is for must be there, and a key in the address needs it too.
+fn check_key(given: &Given, server: &Url, env: &[(String, Secret)]) -> Result<(), Misuse> {
+    let is_in_address = server.query_pairs().any(|(name, _)| is_sensitive(&name));
+    let is_in_env = env.iter().any(|(name, _)| is_sensitive(name));
+    match (given.has("--write-key"), is_in_address, is_in_env) {
+        (false, true, _) => {
+            Err(Misuse::new("the key in the server's address would be written into a file")
+                .hint("add `--write-key` if that is what you want"))
+        }
+        (true, false, false) => Err(Misuse::new(format!(
+            "there is no key to write: `{API_KEY}` is not set, and no `--env` names one"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -23,13 +23,49 @@ pub fn find(search: Option<&OsStr>) -> io::Result<Program> {
     let folders = search.map(|search| env::split_paths(search).collect()).unwrap_or_default();
     let folders: Vec<PathBuf> = folders;
     let linked = folders.iter().map(|folder| folder.join(name)).find(is_it);
-    let path = linked.unwrap_or(own);
+    let path = linked.unwrap_or_else(|| plain(&own));
     Ok(Program { is_passing: is_passing(&path), path })
 }
 
+/// `C:\…` of `\\?\C:\…`, which is how Windows spells a path without links, and few programs can read.
+fn plain(path: &Path) -> PathBuf {
+    let plain = path.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    plain.filter(|text| !text.starts_with("UNC")).map_or_else(|| path.to_path_buf(), PathBuf::from)
+}
+
 fn is_passing(path: &Path) -> bool {
-    let is_cache = |part: &str| ["_npx", "AppTranslocation", ".cache", "uv", "dlx"].contains(&part);
+    let is_cache =
+        |part: &str| ["_npx", "AppTranslocation", ".cache", "cache", "dlx"].contains(&part);
     let parts = path.parent().into_iter().flat_map(Path::components);
     path.starts_with(env::temp_dir())
         || parts.filter_map(|part| part.as_os_str().to_str()).any(is_cache)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_stay_is_told_from_what_does() {
+        for (path, expected) in [
+            ("/home/u/.npm/_npx/0a1b/node_modules/x/bin/apexmcp-bridge", true),
+            ("/home/u/.cache/uv/archive-v0/x/bin/apexmcp-bridge", true),
+            ("/home/u/.local/share/uv/tools/x/bin/apexmcp-bridge", false),
+            ("/usr/bin/apexmcp-bridge", false),
+        ] {
+            assert_eq!(is_passing(Path::new(path)), expected, "{path}");
+        }
+        assert!(is_passing(&env::temp_dir().join("apexmcp-bridge")));
+    }
+
+    #[test]
+    fn paths_of_windows_are_written_as_people_write_them() {
+        for (path, expected) in [
+            (r"\\?\C:\bin\apexmcp-bridge.exe", r"C:\bin\apexmcp-bridge.exe"),
+            (r"\\?\UNC\server\bin\x.exe", r"\\?\UNC\server\bin\x.exe"),
+            ("/usr/bin/apexmcp-bridge", "/usr/bin/apexmcp-bridge"),
+        ] {
+            assert_eq!(plain(Path::new(path)), Path::new(expected));
+        }
+    }
 }

@@ -244,6 +244,23 @@ fn an_entry_that_differs_is_shown_and_kept() {
     assert_eq!(text(&home, CURSOR), before);
 }
 
+/// Package managers keep a link in a folder of the PATH, and change what is behind it.
+#[test]
+fn a_link_in_the_path_is_what_stands_in_the_file() {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let link = bin.join("apexmcp-bridge");
+    symlink(PROGRAM, &link).unwrap();
+    let path = [("PATH", bin.to_str().unwrap())];
+    let (status, _, stderr) = run_with(&home, &["install", "cursor", "acme"], &path);
+    assert_eq!(status, 0, "{stderr}");
+    let file: Value = serde_json::from_str(&text(&home, CURSOR)).unwrap();
+    assert_eq!(file["mcpServers"]["apexmcp"]["command"], link.to_str().unwrap());
+    assert_eq!(run(&home, &["uninstall", "cursor"]).0, 0);
+    assert!(!home.path().join(CURSOR).exists());
+}
+
 #[test]
 fn a_look_changes_nothing() {
     let home = Home::new();

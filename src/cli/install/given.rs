@@ -153,11 +153,6 @@ impl Given {
                 "the key in `{API_KEY}` is not written into any file: the MCP client must pass it \
                  on, or you sign in with a browser; `--write-key` writes it"
             )),
-            None if writes_key && !env.iter().any(|(name, _)| is_sensitive(name)) => {
-                return Err(Misuse::new(format!(
-                    "there is no key to write: `{API_KEY}` is not set, and no `--env` names one"
-                )));
-            }
             None => {}
         }
         Ok(env)
@@ -174,4 +169,4 @@ pub(super) fn host_names() -> String {
     HOSTS.iter().map(|host| host.id).collect::<Vec<_>>().join(", ")
 }
 
-const API_KEY: &str = "APEXMCP_API_KEY";
+pub(super) const API_KEY: &str = "APEXMCP_API_KEY";

@@ -132,6 +132,11 @@ fn a_key_is_written_only_where_somebody_asks_for_it() {
         (vec!["install", "zed", "acme", "--write-key"], &[], "there is no key to write"),
         (vec!["install", "zed", "acme", "--env", "=x"], &[], "names no variable"),
         (
+            vec!["install", "zed", "https://a.example/mcp?api_key=apx_live_sk_3"],
+            &[],
+            "the key in the server's address",
+        ),
+        (
             vec!["install", "zed", "acme", "--header", "X-API-Key: apx_live_sk_3"],
             &[],
             "the value of `X-API-Key` would be written",
@@ -155,6 +160,12 @@ fn a_key_is_written_only_where_somebody_asks_for_it() {
         let told = format!("{message} {}", hint.unwrap_or_default());
         assert!(!told.contains("apx_live"), "{told}");
     }
+}
+
+#[test]
+fn a_key_in_an_address_is_a_key() {
+    let url = "https://a.example/mcp?api_key=k";
+    check(&["install", "zed", url, "--write-key"], &[], &format!(r#"install a ["{url}"] ["zed"]"#));
 }
 
 #[test]
