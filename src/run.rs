@@ -39,6 +39,10 @@ pub fn main() -> ExitCode {
         Invocation::Login { config, warnings } => verbs::login(&config, &warnings),
         Invocation::Status(request) => verbs::status(&request),
         Invocation::Logout(request) => verbs::logout(&request),
+        Invocation::Install(request) => verbs::install(&request),
+        Invocation::Migrate(request) => verbs::migrate(&request),
+        Invocation::Uninstall(request) => verbs::uninstall(&request),
+        Invocation::Clients(request) => verbs::clients(&request),
         Invocation::Print(text) => print(&text),
         Invocation::RedirectHelper => redirect::helper_main(),
         Invocation::Misuse { message, hint } => {

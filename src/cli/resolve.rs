@@ -89,7 +89,7 @@ fn verbosity(flags: &Flags) -> Verbosity {
     }
 }
 
-fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
+pub(super) fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
     let path = setting(environment, "APEXMCP_BRIDGE_STATE_DIR").map(PathBuf::from);
     // MCP clients start programs in any folder.
     if path.as_ref().is_some_and(|path| !path.is_absolute()) {

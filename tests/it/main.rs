@@ -17,6 +17,8 @@ mod endings;
 mod faults;
 mod import;
 #[cfg(target_os = "linux")]
+mod install;
+#[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
 #[cfg(target_os = "linux")]

@@ -3,6 +3,7 @@
 mod flags;
 mod headers;
 mod help;
+mod install;
 mod mcp_remote;
 mod properties;
 mod server;
@@ -84,6 +85,14 @@ fn render(invocation: &Invocation) -> String {
             let LogoutRequest { revoke, forget_client, .. } = request;
             format!("logout {server:?} revoke {revoke} forget {forget_client}")
         }
+        Invocation::Install(request) => install::render_install(request),
+        Invocation::Migrate(request) => {
+            format!("migrate {}", install::render_target(&request.target))
+        }
+        Invocation::Uninstall(request) => {
+            format!("uninstall {:?} {}", request.name, install::render_target(&request.target))
+        }
+        Invocation::Clients(request) => format!("clients json {}", request.json),
         Invocation::Print(text) => format!("print {}", text.lines().next().unwrap()),
         Invocation::RedirectHelper => "redirect helper".to_owned(),
         Invocation::Misuse { message, hint: None } => format!("error: {message}"),
