@@ -1,17 +1,25 @@
 //! What the conformance suite of the MCP project expects of a server, by its names and its words.
 //! Only where the plan asks for it: nothing of this is like the product.
 
+mod rounds;
+
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::jsonrpc::{RpcError, notification};
+use super::ask::{Memory, Question, Unfinished};
+use super::change::Change;
+use super::jsonrpc::RpcError;
 use super::methods::{Caller, arguments};
 
 /// Answers what is not a tool, if it belongs here.
-pub(crate) fn request(method: &str, params: Option<&RawValue>) -> Option<Result<String, RpcError>> {
+pub(crate) async fn request(
+    caller: &Caller,
+    method: &str,
+    params: Option<&RawValue>,
+) -> Option<Result<String, Unfinished>> {
     match method {
         "completion/complete" => {
             let values = json!(["paris", "park", "party"]);
@@ -24,6 +32,7 @@ pub(crate) fn request(method: &str, params: Option<&RawValue>) -> Option<Result<
         }]})
         .to_string())),
         "resources/read" => read(params).map(|it| Ok(it.to_string())),
+        "prompts/get" if rounds::is_prompt(params) => Some(rounds::prompt(caller).await),
         "prompts/get" => prompt(params).map(|it| Ok(it.to_string())),
         _ => None,
     }
@@ -48,30 +57,38 @@ pub(crate) fn prompts() -> Vec<Value> {
         prompt("test_prompt_with_arguments", &["arg1", "arg2"]),
         prompt("test_prompt_with_embedded_resource", &["resourceUri"]),
         prompt("test_prompt_with_image", &[]),
+        prompt(rounds::PROMPT, &[]),
     ]
 }
 
 /// The tools to list besides the usual ones.
 pub(crate) fn tools() -> Vec<Value> {
-    TOOLS
+    let tool = |name: &str, schema: Value| json!({"name": name, "description": "For the conformance suite", "inputSchema": schema});
+    let mut all: Vec<Value> = TOOLS
         .iter()
         .map(|(name, argument, _)| {
             let properties: Map<String, Value> =
                 argument.iter().map(|it| ((*it).to_owned(), json!({"type": "string"}))).collect();
-            let schema = json!({"type": "object", "properties": properties, "required": argument});
-            json!({"name": name, "description": "For the conformance suite", "inputSchema": schema})
+            tool(name, json!({"type": "object", "properties": properties, "required": argument}))
         })
-        .collect()
+        .collect();
+    all.push(tool(SCHEMA_TOOL, schema()));
+    all
 }
 
 /// Whether there is such a tool.
 pub(crate) fn is_tool(name: &str) -> bool {
-    TOOLS.iter().any(|it| it.0 == name)
+    name == SCHEMA_TOOL || TOOLS.iter().any(|it| it.0 == name)
 }
 
-/// Whether a tool talks to the client while it runs.
-pub(crate) fn talks(name: &str) -> bool {
-    TOOLS.iter().any(|it| it.0 == name && it.2)
+/// Whether a tool tells the client something while it runs.
+pub(crate) fn tells(name: &str) -> bool {
+    TOOLS.iter().any(|it| it.0 == name && it.2 == Talk::Tells)
+}
+
+/// Whether a tool asks the client something.
+pub(crate) fn asks(name: &str) -> bool {
+    TOOLS.iter().any(|it| it.0 == name && it.2 == Talk::Asks)
 }
 
 /// Runs a tool.
@@ -80,8 +97,12 @@ pub(crate) async fn call(
     name: &str,
     given: Option<&RawValue>,
     progress_token: Option<&RawValue>,
-) -> Result<String, RpcError> {
+) -> Result<String, Unfinished> {
     let given: Map<String, Value> = arguments(given)?;
+    if let Some(outcome) = rounds::call(caller, name).await {
+        let content = json!({"type": "text", "text": outcome?});
+        return Ok(json!({"content": [content]}).to_string());
+    }
     let text = |text: &str| json!({"type": "text", "text": text});
     let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
     let content = match name {
@@ -108,7 +129,7 @@ pub(crate) async fn call(
             for step in
                 ["Tool execution started", "Tool processing data", "Tool execution completed"]
             {
-                tell(caller, "notifications/message", &json!({"level": "info", "data": step}));
+                caller.log("info", step);
                 tokio::time::sleep(PAUSE).await;
             }
             vec![text("Three messages were logged.")]
@@ -118,7 +139,7 @@ pub(crate) async fn call(
                 if let Some(token) = progress_token {
                     let params =
                         json!({"progressToken": token, "progress": progress, "total": 100});
-                    tell(caller, "notifications/progress", &params);
+                    caller.tell("notifications/progress", &params);
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -128,6 +149,16 @@ pub(crate) async fn call(
         | "test_elicitation"
         | "test_elicitation_sep1034_defaults"
         | "test_elicitation_sep1330_enums" => vec![text(&ask(caller, name, &given).await?)],
+        "test_logging_tool" => {
+            caller.log("info", "Something was done");
+            vec![text("One message was logged, where that was wanted.")]
+        }
+        "test_trigger_tool_change" | "test_trigger_prompt_change" => {
+            let tools = name == "test_trigger_tool_change";
+            caller.announce(if tools { &Change::Tools } else { &Change::Prompts });
+            vec![text("It was announced.")]
+        }
+        SCHEMA_TOOL => vec![text("Its schema is what matters.")],
         _ => {
             let problem = text("This tool intentionally returns an error for testing");
             return Ok(json!({"content": [problem], "isError": true}).to_string());
@@ -136,18 +167,15 @@ pub(crate) async fn call(
     Ok(json!({"content": content}).to_string())
 }
 
-fn tell(caller: &Caller, method: &str, params: &Value) {
-    if let Some(outlet) = &caller.outlet {
-        outlet.message(&notification(method, &params.to_string()));
-    }
-}
-
-async fn ask(caller: &Caller, name: &str, given: &Map<String, Value>) -> Result<String, RpcError> {
+async fn ask(
+    caller: &Caller,
+    name: &str,
+    given: &Map<String, Value>,
+) -> Result<String, Unfinished> {
     #[derive(Deserialize)]
     struct Answer {
         result: Option<Value>,
     }
-    let outlet = caller.outlet.as_ref().ok_or(RpcError::invalid_params("there is no stream"))?;
     let elicit = |message: &str, properties: Value, required: Value| {
         let schema = json!({"type": "object", "properties": properties, "required": required});
         ("elicitation/create", json!({"message": message, "requestedSchema": schema}))
@@ -172,7 +200,8 @@ async fn ask(caller: &Caller, name: &str, given: &Map<String, Value>) -> Result<
         }
         _ => elicit("Please choose", choices(), json!([])),
     };
-    let answer = caller.session.ask(outlet, method, &params.to_string()).await?;
+    let question = Question { key: "question", method, params };
+    let answer = caller.ask(vec![question], Memory::None).await?.concat();
     let answer: Answer = serde_json::from_str(&answer)
         .map_err(|_| RpcError::invalid_params("expected a response"))?;
     let result = answer.result.ok_or(RpcError::invalid_params("the client cannot do this"))?;
@@ -293,21 +322,70 @@ fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
     json!({"type": "resource", "resource": resource})
 }
 
-/// Name, arguments, and whether it talks to the client while it runs.
-const TOOLS: [(&str, &[&str], bool); 12] = [
-    ("test_simple_text", &[], false),
-    ("test_image_content", &[], false),
-    ("test_audio_content", &[], false),
-    ("test_embedded_resource", &[], false),
-    ("test_multiple_content_types", &[], false),
-    ("test_error_handling", &[], false),
-    ("test_tool_with_logging", &[], true),
-    ("test_tool_with_progress", &[], true),
-    ("test_sampling", &["prompt"], true),
-    ("test_elicitation", &["message"], true),
-    ("test_elicitation_sep1034_defaults", &[], true),
-    ("test_elicitation_sep1330_enums", &[], true),
+/// SEP-1613 and SEP-2106: keywords of JSON Schema that must survive the way to the client.
+fn schema() -> Value {
+    let address = json!({
+        "$anchor": "addressDef",
+        "type": "object",
+        "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "$defs": {"address": address},
+        "properties": {
+            "name": {"type": "string"},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+            "phone": {"type": "string"},
+            "email": {"type": "string"},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
+        "additionalProperties": false,
+    })
+}
+
+/// How a tool talks to the client before it has a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    Asks,
+    Not,
+    Tells,
+}
+
+/// Name, arguments, and how it talks to the client.
+const TOOLS: [(&str, &[&str], Talk); 25] = [
+    ("test_simple_text", &[], Talk::Not),
+    ("test_image_content", &[], Talk::Not),
+    ("test_audio_content", &[], Talk::Not),
+    ("test_embedded_resource", &[], Talk::Not),
+    ("test_multiple_content_types", &[], Talk::Not),
+    ("test_error_handling", &[], Talk::Not),
+    ("test_tool_with_logging", &[], Talk::Tells),
+    ("test_tool_with_progress", &[], Talk::Tells),
+    ("test_sampling", &["prompt"], Talk::Asks),
+    ("test_elicitation", &["message"], Talk::Asks),
+    ("test_elicitation_sep1034_defaults", &[], Talk::Asks),
+    ("test_elicitation_sep1330_enums", &[], Talk::Asks),
+    ("test_logging_tool", &[], Talk::Tells),
+    ("test_trigger_tool_change", &[], Talk::Not),
+    ("test_trigger_prompt_change", &[], Talk::Not),
+    ("test_missing_capability", &[], Talk::Asks),
+    ("test_streaming_elicitation", &[], Talk::Tells),
+    ("test_input_required_result_elicitation", &[], Talk::Asks),
+    ("test_input_required_result_sampling", &[], Talk::Asks),
+    ("test_input_required_result_list_roots", &[], Talk::Asks),
+    ("test_input_required_result_request_state", &[], Talk::Asks),
+    ("test_input_required_result_multiple_inputs", &[], Talk::Asks),
+    ("test_input_required_result_multi_round", &[], Talk::Asks),
+    ("test_input_required_result_tampered_state", &[], Talk::Asks),
+    ("test_input_required_result_capabilities", &[], Talk::Asks),
 ];
+
+const SCHEMA_TOOL: &str = "json_schema_2020_12_tool";
 
 const PAUSE: Duration = Duration::from_millis(50);
 
