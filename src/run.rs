@@ -193,7 +193,7 @@ impl Edges {
             output,
             log,
             last_line: String::new(),
-            http: Http::new(config.network.clone(), net),
+            http: Http::new(config.network.clone(), &config.server, net),
             keeper: Keeper::new(config, control.clone()),
             window: Window::new(config, control.clone()),
             control,

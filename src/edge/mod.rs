@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod budget;
 pub mod client;
 pub mod clock;
+mod cookies;
 pub mod grant;
 pub mod http;
 pub mod keeper;
