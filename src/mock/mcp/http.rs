@@ -12,7 +12,7 @@ use super::jsonrpc::{Incoming, Message, RpcError, parse};
 use super::methods::{Caller, accepted, deliver, handle, logged, ordered, spread};
 use super::session::{Revision, Session};
 use super::style::Style;
-use super::{modern, tools};
+use super::{conformance, modern, tools};
 use crate::mock::fault::{Fault, Route};
 use crate::mock::log::Note;
 use crate::mock::oauth::{self, Endpoint, admit, require};
@@ -180,7 +180,11 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
         Message::Notification { .. } | Message::Response { .. } => false,
     };
     if streams {
-        let style = Style::draw_streamable(&mock, Route::Http);
+        let mut style = Style::draw_streamable(&mock, Route::Http);
+        if mock.plan.conformance && tools::reconnects(&message) {
+            style.retry = Some(100);
+            style.poll(conformance::PAUSE);
+        }
         let (outlet, response) = mock.streams.start(style, &session.id, || {});
         let outlet_too = Some(outlet.clone());
         let caller = Caller { mock, session, route: Route::Http, outlet: outlet_too, claims: None };

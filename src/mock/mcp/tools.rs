@@ -107,6 +107,12 @@ pub(crate) fn asks(params: Option<&RawValue>) -> bool {
     arguments::<Call>(params).is_ok_and(|it| it.name == "ask" || conformance::asks(&it.name))
 }
 
+/// Whether a tool is called that lets go of its stream before it answers.
+pub(crate) fn reconnects(message: &Message) -> bool {
+    let Message::Request { params, .. } = message else { return false };
+    arguments::<Call>(params.as_deref()).is_ok_and(|it| conformance::reconnects(&it.name))
+}
+
 /// The connector of the tool that a message calls, if it calls one.
 pub(crate) fn connector(message: &Message) -> Option<&'static str> {
     let Message::Request { method, params, .. } = message else { return None };

@@ -1,6 +1,7 @@
 //! What the conformance suite of the MCP project expects of a server, by its names and its words.
 //! Only where the plan asks for it: nothing of this is like the product.
 
+mod data;
 mod rounds;
 
 use std::time::Duration;
@@ -13,6 +14,9 @@ use super::ask::{Memory, Question, Unfinished};
 use super::change::Change;
 use super::jsonrpc::RpcError;
 use super::methods::{Caller, arguments};
+use data::{PNG, resource};
+
+pub(crate) use data::{prompts, resources};
 
 /// Answers what is not a tool, if it belongs here.
 pub(crate) async fn request(
@@ -31,34 +35,11 @@ pub(crate) async fn request(
             "mimeType": "application/json",
         }]})
         .to_string())),
-        "resources/read" => read(params).map(|it| Ok(it.to_string())),
+        "resources/read" => data::read(params).map(|it| Ok(it.to_string())),
         "prompts/get" if rounds::is_prompt(params) => Some(rounds::prompt(caller).await),
-        "prompts/get" => prompt(params).map(|it| Ok(it.to_string())),
+        "prompts/get" => data::prompt(params).map(|it| Ok(it.to_string())),
         _ => None,
     }
-}
-
-/// The resources to list besides the usual ones.
-pub(crate) fn resources() -> Vec<Value> {
-    vec![
-        json!({"uri": "test://static-text", "name": "static text", "mimeType": "text/plain"}),
-        json!({"uri": "test://static-binary", "name": "static binary", "mimeType": "image/png"}),
-    ]
-}
-
-/// The prompts to list besides the usual ones.
-pub(crate) fn prompts() -> Vec<Value> {
-    let prompt = |name: &str, given: &[&str]| {
-        let given: Vec<_> = given.iter().map(|it| json!({"name": it, "required": true})).collect();
-        json!({"name": name, "description": "For the conformance suite", "arguments": given})
-    };
-    vec![
-        prompt("test_simple_prompt", &[]),
-        prompt("test_prompt_with_arguments", &["arg1", "arg2"]),
-        prompt("test_prompt_with_embedded_resource", &["resourceUri"]),
-        prompt("test_prompt_with_image", &[]),
-        prompt(rounds::PROMPT, &[]),
-    ]
 }
 
 /// The tools to list besides the usual ones.
@@ -84,6 +65,11 @@ pub(crate) fn is_tool(name: &str) -> bool {
 /// Whether a tool tells the client something while it runs.
 pub(crate) fn tells(name: &str) -> bool {
     TOOLS.iter().any(|it| it.0 == name && it.2 == Talk::Tells)
+}
+
+/// Whether a tool lets go of its stream, so that the client has to come back for the answer.
+pub(crate) fn reconnects(name: &str) -> bool {
+    name == RECONNECTION_TOOL
 }
 
 /// Whether a tool asks the client something.
@@ -159,6 +145,10 @@ pub(crate) async fn call(
             vec![text("It was announced.")]
         }
         SCHEMA_TOOL => vec![text("Its schema is what matters.")],
+        RECONNECTION_TOOL => {
+            tokio::time::sleep(4 * PAUSE).await;
+            vec![text("The stream was closed in between.")]
+        }
         _ => {
             let problem = text("This tool intentionally returns an error for testing");
             return Ok(json!({"content": [problem], "isError": true}).to_string());
@@ -259,69 +249,6 @@ fn choices() -> Value {
     })
 }
 
-fn read(params: Option<&RawValue>) -> Option<Value> {
-    #[derive(Deserialize)]
-    struct Read {
-        uri: String,
-    }
-    let Read { uri } = arguments(params).ok()?;
-    let template = uri.strip_prefix("test://template/").and_then(|it| it.strip_suffix("/data"));
-    let contents = match (uri.as_str(), template) {
-        ("test://static-text", _) => json!({
-            "uri": uri,
-            "mimeType": "text/plain",
-            "text": "This is the content of the static text resource.",
-        }),
-        ("test://static-binary", _) => json!({"uri": uri, "mimeType": "image/png", "blob": PNG}),
-        (_, Some(id)) => {
-            let data = format!("Data for ID: {id}");
-            let text = json!({"id": id, "templateTest": true, "data": data}).to_string();
-            json!({"uri": uri, "mimeType": "application/json", "text": text})
-        }
-        _ => return None,
-    };
-    Some(json!({"contents": [contents]}))
-}
-
-fn prompt(params: Option<&RawValue>) -> Option<Value> {
-    #[derive(Deserialize)]
-    struct Get {
-        name: String,
-        #[serde(default)]
-        arguments: Map<String, Value>,
-    }
-    let Get { name, arguments: given } = arguments(params).ok()?;
-    let argument = |name: &str| given.get(name).and_then(Value::as_str).unwrap_or_default();
-    let message = |content: Value| json!({"role": "user", "content": content});
-    let text = |text: &str| message(json!({"type": "text", "text": text}));
-    let messages = match name.as_str() {
-        "test_simple_prompt" => vec![text("This is a simple prompt for testing.")],
-        "test_prompt_with_arguments" => {
-            let (first, second) = (argument("arg1"), argument("arg2"));
-            vec![text(&format!("Prompt with arguments: arg1='{first}', arg2='{second}'"))]
-        }
-        "test_prompt_with_embedded_resource" => vec![
-            message(resource(
-                argument("resourceUri"),
-                "text/plain",
-                "Embedded resource content for testing.",
-            )),
-            text("Please process the embedded resource above."),
-        ],
-        "test_prompt_with_image" => vec![
-            message(json!({"type": "image", "data": PNG, "mimeType": "image/png"})),
-            text("Please analyze the image above."),
-        ],
-        _ => return None,
-    };
-    Some(json!({"messages": messages}))
-}
-
-fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
-    let resource = json!({"uri": uri, "mimeType": mime_type, "text": text});
-    json!({"type": "resource", "resource": resource})
-}
-
 /// SEP-1613 and SEP-2106: keywords of JSON Schema that must survive the way to the client.
 fn schema() -> Value {
     let address = json!({
@@ -357,7 +284,7 @@ enum Talk {
 }
 
 /// Name, arguments, and how it talks to the client.
-const TOOLS: [(&str, &[&str], Talk); 25] = [
+const TOOLS: [(&str, &[&str], Talk); 26] = [
     ("test_simple_text", &[], Talk::Not),
     ("test_image_content", &[], Talk::Not),
     ("test_audio_content", &[], Talk::Not),
@@ -365,6 +292,7 @@ const TOOLS: [(&str, &[&str], Talk); 25] = [
     ("test_multiple_content_types", &[], Talk::Not),
     ("test_error_handling", &[], Talk::Not),
     ("test_tool_with_logging", &[], Talk::Tells),
+    (RECONNECTION_TOOL, &[], Talk::Tells),
     ("test_tool_with_progress", &[], Talk::Tells),
     ("test_sampling", &["prompt"], Talk::Asks),
     ("test_elicitation", &["message"], Talk::Asks),
@@ -387,10 +315,10 @@ const TOOLS: [(&str, &[&str], Talk); 25] = [
 
 const SCHEMA_TOOL: &str = "json_schema_2020_12_tool";
 
-const PAUSE: Duration = Duration::from_millis(50);
+const RECONNECTION_TOOL: &str = "test_reconnection";
 
-/// One pixel.
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+/// How long the stream of that tool lasts.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// No sound at all.
 const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA=";
