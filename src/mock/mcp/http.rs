@@ -271,7 +271,8 @@ fn check_revision(session: Option<&Session>, headers: &HeaderMap) -> Result<(), 
     }
 }
 
-fn is_initialize(incoming: &Incoming) -> bool {
+/// Whether a body begins a session.
+pub(crate) fn is_initialize(incoming: &Incoming) -> bool {
     matches!(incoming, Incoming::One(Message::Request { method, .. }) if method == "initialize")
 }
 

@@ -68,6 +68,14 @@ fn results_can_be_of_another_type() {
 }
 
 #[test]
+fn a_server_can_ask_although_it_must_not() {
+    let client = with("mcp.server_request=sampling/createMessage#1");
+    let mut stream = client.call(1, "progress", &json!({"steps": 0})).open().unwrap();
+    assert_eq!(stream.message()["method"], "sampling/createMessage");
+    assert_eq!(stream.message()["id"], 1);
+}
+
+#[test]
 fn a_question_can_come_again() {
     let client = with("mcp.ask_again#1");
     let mut params = json!({"name": "ask", "arguments": {"what": "roots"}});

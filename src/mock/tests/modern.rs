@@ -242,6 +242,9 @@ fn a_dual_gateway_serves_both_at_once() {
     let answer = client.raw(INITIALIZE).send();
     assert_eq!(answer.json()["result"]["protocolVersion"], "2025-06-18");
     let session = answer.header("mcp-session-id").unwrap().to_owned();
+    // A client may name the newest revision that it knows, and still begin in the old way.
+    let answer = client.raw(INITIALIZE).header("MCP-Protocol-Version", "2026-07-28").send();
+    assert_eq!(answer.json()["result"]["protocolVersion"], "2025-06-18");
     let ping = || {
         client
             .raw(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 pub(crate) use claims::Claims;
 pub(crate) use listen::Listeners;
 
-use super::http::json_response;
+use super::http::{is_initialize, json_response};
 use super::jsonrpc::{self, Incoming, Message, RpcError};
 use super::methods::{self, Caller, accepted, arguments, deliver, spread};
 use super::session::{Revision, Session};
@@ -46,7 +46,10 @@ pub(crate) fn is_meant(mock: &Mock, headers: &HeaderMap, incoming: &Incoming) ->
     match mock.plan.eras {
         Eras::Legacy => false,
         Eras::Modern => true,
-        Eras::Dual => headers::version(headers) == Some(REVISION) || claims(),
+        // `initialize` selects the older revisions, whatever the headers.
+        Eras::Dual => {
+            claims() || (headers::version(headers) == Some(REVISION) && !is_initialize(incoming))
+        }
     }
 }
 
