@@ -1,4 +1,4 @@
-//! Resources and prompts for the suite.
+//! Resources, prompts and the content of tools, by the names of the suite.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,6 +27,34 @@ pub(crate) fn prompts() -> Vec<Value> {
         prompt("test_prompt_with_image", &[]),
         prompt(rounds::PROMPT, &[]),
     ]
+}
+
+/// What a tool returns that does nothing else, if it is one of these.
+pub(super) fn content(tool: &str) -> Option<Vec<Value>> {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
+    Some(match tool {
+        "test_simple_text" => vec![text("This is a simple text response for testing.")],
+        "test_image_content" => vec![image],
+        "test_audio_content" => {
+            vec![json!({"type": "audio", "data": WAV, "mimeType": "audio/wav"})]
+        }
+        "test_embedded_resource" => vec![resource(
+            "test://embedded-resource",
+            "text/plain",
+            "This is an embedded resource content.",
+        )],
+        "test_multiple_content_types" => vec![
+            text("Multiple content types test:"),
+            image,
+            resource(
+                "test://mixed-content-resource",
+                "application/json",
+                r#"{"test":"data","value":123}"#,
+            ),
+        ],
+        _ => return None,
+    })
 }
 
 /// The content of a resource, if it is one of these.
@@ -90,10 +118,13 @@ pub(super) fn prompt(params: Option<&RawValue>) -> Option<Value> {
 }
 
 /// A resource as content.
-pub(super) fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
+fn resource(uri: &str, mime_type: &str, text: &str) -> Value {
     let resource = json!({"uri": uri, "mimeType": mime_type, "text": text});
     json!({"type": "resource", "resource": resource})
 }
 
 /// One pixel.
-pub(super) const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+
+/// No sound at all.
+const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA=";

@@ -14,8 +14,6 @@ use super::ask::{Memory, Question, Unfinished};
 use super::change::Change;
 use super::jsonrpc::RpcError;
 use super::methods::{Caller, arguments};
-use data::{PNG, resource};
-
 pub(crate) use data::{prompts, resources};
 
 /// Answers what is not a tool, if it belongs here.
@@ -90,27 +88,10 @@ pub(crate) async fn call(
         return Ok(json!({"content": [content]}).to_string());
     }
     let text = |text: &str| json!({"type": "text", "text": text});
-    let image = json!({"type": "image", "data": PNG, "mimeType": "image/png"});
+    if let Some(content) = data::content(name) {
+        return Ok(json!({"content": content}).to_string());
+    }
     let content = match name {
-        "test_simple_text" => vec![text("This is a simple text response for testing.")],
-        "test_image_content" => vec![image],
-        "test_audio_content" => {
-            vec![json!({"type": "audio", "data": WAV, "mimeType": "audio/wav"})]
-        }
-        "test_embedded_resource" => vec![resource(
-            "test://embedded-resource",
-            "text/plain",
-            "This is an embedded resource content.",
-        )],
-        "test_multiple_content_types" => vec![
-            text("Multiple content types test:"),
-            image,
-            resource(
-                "test://mixed-content-resource",
-                "application/json",
-                r#"{"test":"data","value":123}"#,
-            ),
-        ],
         "test_tool_with_logging" => {
             for step in
                 ["Tool execution started", "Tool processing data", "Tool execution completed"]
@@ -319,6 +300,3 @@ const RECONNECTION_TOOL: &str = "test_reconnection";
 
 /// How long the stream of that tool lasts.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
-
-/// No sound at all.
-const WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEARKwAAIhYAQACABAAZGF0YQAAAAA=";
