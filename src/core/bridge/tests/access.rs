@@ -240,8 +240,13 @@ fn an_hour_asleep_makes_one_refresh() {
 fn an_outage_of_the_token_endpoint_keeps_the_tokens_and_opens_no_browser() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
-    world.grant_refused(GrantFailure::Transient("HTTP 503".to_owned()));
+    let trouble = |wait| GrantFailure::Transient { cause: "HTTP 503".to_owned(), wait };
+    world.grant_refused(trouble(None)).check(&["grant"]);
+    world.grant_refused(trouble(Some(Duration::from_secs(50))));
     world.check(&["unlock", "host < error 1 -31002"]);
+    // Not before the server wants to be asked again.
+    world.pass(Duration::from_secs(49)).line(&LIST.replace("\"id\":1", "\"id\":3"));
+    world.check(&["host < error 3 -31002"]);
     world.pass(Duration::from_secs(5)).line(&LIST.replace("\"id\":1", "\"id\":2"));
     let seen = world.seen();
     assert!(seen.iter().all(|line| !line.contains("well-known")), "{seen:?}");
