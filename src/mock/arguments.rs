@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::fault::FaultOrder;
+use super::network::Network;
 use super::plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
 
 /// A mock of the ApexMCP gateway, to test MCP clients against.
@@ -100,6 +101,12 @@ pub(crate) struct Arguments {
     /// What a 403 for want of scope asks for
     #[arg(long, value_enum, default_value_t = StepUp::Needed, value_name = "SCOPES")]
     step_up: StepUp,
+    /// Address or network (`10.0.0.0/8`) that may use MCP endpoints; may be repeated [default: all]
+    #[arg(long = "allow-address", value_name = "NETWORK")]
+    allowed_networks: Vec<Network>,
+    /// Requests a minute that each organisation has; more get 429 with `Retry-After`
+    #[arg(long, value_name = "REQUESTS")]
+    rate_limit: Option<u32>,
     /// How Streamable HTTP answers
     #[arg(long, value_enum, default_value_t = Answers::Json, value_name = "FORM")]
     http_answers: Answers,
@@ -112,6 +119,9 @@ pub(crate) struct Arguments {
         value_name = "SECRET"
     )]
     handoff_secret: Option<HandoffSecret>,
+    /// What the pages have for that secret, as where somebody has set another one there
+    #[arg(long, value_parser = HandoffSecret::new, value_name = "SECRET")]
+    web_handoff_secret: Option<HandoffSecret>,
     /// Offer what the conformance suite of the MCP project looks for, too
     #[arg(long)]
     conformance: bool,
@@ -182,6 +192,9 @@ impl Arguments {
             answers: self.http_answers,
             old_release: self.old_release,
             handoff_secret: self.handoff_secret,
+            web_handoff_secret: self.web_handoff_secret,
+            allowed_networks: self.allowed_networks,
+            rate_limit: self.rate_limit,
             conformance: self.conformance,
             seed: self.seed,
             tls: self.tls || self.tls_ca_out.is_some(),
@@ -283,6 +296,12 @@ mod tests {
             (&["--old-release"], "old_release: true"),
             (&["--conformance"], "conformance: true"),
             (&["--seed", "7"], "seed: 7"),
+            (&["--rate-limit", "7"], "rate_limit: Some(7)"),
+            (&["--allow-address", "10.0.0.0/8"], "address: 10.0.0.0, bits: 8"),
+            (
+                &["--web-handoff-secret", "another-secret-of-32-characters!"],
+                "web_handoff_secret: Some",
+            ),
             (&["--tls-ca-out", "x"], "tls: true"),
             (&["--public-url", "https://a"], "public_gateway_url: Some(\"https://a\")"),
             (&["--access-token-lifetime", "5"], "access_token_lifetime: 5s"),

@@ -31,6 +31,8 @@ pub enum ClientOrigin {
     Document,
     /// By the plan.
     Plan,
+    /// Somebody made it in the developer portal.
+    Portal,
     /// It registered itself.
     Registration,
 }

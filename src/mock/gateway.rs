@@ -17,7 +17,7 @@ use super::fault::{Fault, FaultOrder};
 use super::log::{LoggedRequest, Site};
 use super::plan::Plan;
 use super::state::{Mock, lock};
-use super::{control, guard, mcp, oauth, serve, web};
+use super::{control, guard, limits, mcp, oauth, serve, web};
 
 /// A running mock gateway. Stops when dropped, with all its connections.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Gateway {
         let web_url = plan.public_web_url.clone().unwrap_or(web_url);
         let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
         let gateway = oauth::routes(&mock)
-            .merge(mcp::routes())
+            .merge(mcp::routes().route_layer(from_fn_with_state(Arc::clone(&mock), limits::gate)))
             .layer(from_fn_with_state(Arc::clone(&mock), guard::gateway))
             .merge(control::routes(&mock))
             .with_state(Arc::clone(&mock));

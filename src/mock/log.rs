@@ -35,7 +35,9 @@ pub struct LoggedRequest {
     pub status: Option<u16>,
     /// What kind of credential it carried.
     pub credential: Credential,
-    /// Of a request that names a client: its id.
+    /// Whose credential it was: a user, a machine client, or the name of an API key.
+    pub caller: Option<String>,
+    /// Of a request that names a client, or whose token does: its id.
     pub client_id: Option<String>,
     /// Of a token request: its `grant_type`.
     pub grant_type: Option<String>,
@@ -66,6 +68,8 @@ pub struct LoggedMessage {
     pub method: Option<String>,
     /// The id as the client wrote it; none for a notification.
     pub id: Option<String>,
+    /// Of `tools/call`: the tool.
+    pub tool: Option<String>,
 }
 
 /// One of the two origins of a gateway.
@@ -111,8 +115,8 @@ tokio::task_local! {
 }
 
 /// Writes into the entry of the request that is being handled, if one is.
-pub(crate) fn note_fault(order: &str) {
-    CURRENT.try_with(|note| note.add(|entry| entry.faults.push(order.to_owned()))).ok();
+pub(crate) fn note(change: impl FnOnce(&mut LoggedRequest)) {
+    CURRENT.try_with(|note| note.add(change)).ok();
 }
 
 /// All requests so far.
@@ -140,6 +144,7 @@ impl Log {
             headers: headers(&parts.headers),
             status: None,
             credential: credential(&parts.headers),
+            caller: None,
             client_id: None,
             grant_type: None,
             refresh_token: None,

@@ -60,6 +60,13 @@ pub(crate) fn needs_stream(params: Option<&RawValue>) -> bool {
     })
 }
 
+/// The name of the tool that a message calls, if it calls one.
+pub(crate) fn called(message: &Message) -> Option<String> {
+    let Message::Request { method, params, .. } = message else { return None };
+    (method == "tools/call").then_some(())?;
+    arguments::<Call>(params.as_deref()).ok().map(|call| call.name)
+}
+
 /// The connector of the tool that a message calls, if it calls one.
 pub(crate) fn connector(message: &Message) -> Option<&'static str> {
     let Message::Request { method, params, .. } = message else { return None };

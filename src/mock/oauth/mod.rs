@@ -26,7 +26,7 @@ use http::{StatusCode, header};
 
 pub(crate) use access::{Endpoint, Refusal, admit, require};
 pub(crate) use authorize::AuthorizationRequest;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, is_loopback, is_redirect_uri};
 pub(crate) use device::Devices;
 pub(crate) use form::Form;
 pub(crate) use grants::Grants;

@@ -1,6 +1,7 @@
-//! The web origin: sign-in and consent. It shares nothing with the gateway but the key of hand-offs.
+//! The web origin: sign-in, consent and dashboard.
 
 mod consent;
+mod dashboard;
 mod device;
 mod handoff;
 mod pages;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<Mock>> {
         .route("/device", get(device::show).post(device::submit))
         .route("/signin", post(signin::sign_in))
         .route("/signout", post(signin::sign_out))
+        .merge(dashboard::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
