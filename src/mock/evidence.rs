@@ -92,6 +92,15 @@ pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+/// The same, for what may not have happened.
+#[expect(clippy::ref_option, reason = "serde hands members over so")]
+pub(crate) fn maybe_seconds<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(|it| it.as_secs_f64()).serialize(serializer)
+}
+
 fn all_seconds<S: Serializer>(times: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(times.iter().map(Duration::as_secs_f64))
 }

@@ -124,6 +124,11 @@ impl Gateway {
         format!("{}/__mock", self.mock.base_url)
     }
 
+    /// The page that shows the request log while it grows, with what opens it.
+    pub fn live_url(&self) -> String {
+        format!("{}/__mock/live#{}", self.mock.base_url, self.mock.control_token)
+    }
+
     /// The bearer token that opens it.
     pub fn control_token(&self) -> &str {
         &self.mock.control_token

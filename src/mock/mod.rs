@@ -19,6 +19,7 @@ mod guard;
 mod jwk;
 mod keys;
 mod limits;
+mod live;
 mod log;
 mod mcp;
 mod network;

@@ -51,8 +51,8 @@ export async function startBrowser() {
 }
 
 // What browsers complain about although nothing is wrong: no favicon is served, and pages that say
-// no are sent with 400 or 403.
-const FINE = /status of (400|403|404)/;
+// no are sent with 4xx.
+const FINE = /status of (400|401|403|404)/;
 
 // A page of its own, with its own cookies. `look` is `light` or `dark`, and may have a width.
 export async function withPage(browser, look, screenshots, work) {

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 
 pub(crate) use consent::HANDOFF_LIFETIME;
 pub(crate) use handoff::{Decision, Handoff, seal, unseal};
-pub(crate) use pages::Pages;
+pub(crate) use pages::{Pages, STYLE, headers, source};
 pub(crate) use signin::Browsers;
 
 use super::state::Mock;
