@@ -25,6 +25,8 @@ pub fn code(failure: &Failure) -> i32 {
         Failure::Lost => -31006,
         Failure::TimedOut { .. } => -31007,
         Failure::Closing { .. } => -31008,
+        // The code of mcp-remote, which hosts may know.
+        Failure::HiddenTool(_) => -32603,
         // The one code that JSON-RPC 2.0 §5.1 itself has for it.
         Failure::InvalidRequest(_) => -32600,
     }
@@ -70,6 +72,9 @@ pub fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Closing { .. } => {
             "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()
+        }
+        Failure::HiddenTool(_) => {
+            "it was hidden with `--ignore-tool`; take that out of the configuration to use it".to_owned()
         }
         Failure::InvalidRequest(_) => return None,
     })

@@ -77,6 +77,9 @@ pub enum Failure {
         /// Whether the request had been sent; it may have run.
         sent: bool,
     },
+    /// The user does not want this tool (`--ignore-tool`): the user.
+    #[error("tool `{0}` is not available")]
+    HiddenTool(String),
     /// The host sent something that is no request: the host's developer.
     #[error("invalid request: {0}")]
     InvalidRequest(&'static str),

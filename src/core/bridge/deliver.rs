@@ -42,9 +42,13 @@ impl Bridge {
     ) {
         match read(&bytes) {
             Ok(Frame::Single(message)) => {
+                let lists_tools = self.lists_tools(&message);
                 if self.is_for_host(&message, from, now, out) {
-                    let text = bytes.trim_ascii();
-                    out.push(Effect::Write(one_line(bytes.slice_ref(text))));
+                    let text = bytes.slice_ref(bytes.trim_ascii());
+                    let text = lists_tools
+                        .and_then(|result| self.without_hidden_tools(&text, result))
+                        .unwrap_or(text);
+                    out.push(Effect::Write(one_line(text)));
                 }
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
@@ -66,22 +70,47 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let mut kept = Vec::new();
+        let mut changed = false;
         for member in members {
             match read_object(member.get()) {
-                Ok(message) if self.is_for_host(&message, from, now, out) => kept.push(*member),
-                Ok(_) => {}
+                Ok(message) => {
+                    let lists_tools = self.lists_tools(&message);
+                    if self.is_for_host(&message, from, now, out) {
+                        let text = bytes.slice_ref(member.get().as_bytes());
+                        let filtered =
+                            lists_tools.and_then(|result| self.without_hidden_tools(&text, result));
+                        changed |= filtered.is_some();
+                        kept.push(filtered.unwrap_or(text));
+                    }
+                }
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
             }
         }
-        let whole = kept.len() == members.len();
+        let whole = kept.len() == members.len() && !changed;
         if whole && self.handshake.has_batches() {
             out.push(Effect::Write(one_line(bytes.slice_ref(bytes.trim_ascii()))));
             return;
         }
         for member in kept {
-            let member = bytes.slice_ref(member.get().as_bytes());
             out.push(Effect::Write(one_line(member)));
         }
+    }
+
+    /// The result in which tools may have to be hidden; to be asked before the answer is settled.
+    fn lists_tools<'a>(&self, message: &Message<'a>) -> Option<&'a RawValue> {
+        let Message::Response { id: Some(id), result: Some(result) } = message else { return None };
+        let lists = !self.hidden_tools.is_empty()
+            && self.pending.get(id).is_some_and(|pending| pending.lists_tools);
+        lists.then_some(*result)
+    }
+
+    /// The message with its result, which stands in it, filtered; `None` if it hides nothing.
+    fn without_hidden_tools(&self, message: &Bytes, result: &RawValue) -> Option<Bytes> {
+        let filtered = self.hidden_tools.filter(result)?;
+        let begin = result.get().as_ptr().addr().checked_sub(message.as_ptr().addr())?;
+        let end = begin.checked_add(result.get().len())?;
+        let (before, after) = (message.get(..begin)?, message.get(end..)?);
+        Some([before, filtered.as_bytes(), after].concat().into())
     }
 
     /// Settles what a message answers, and says whether the host is to see it.

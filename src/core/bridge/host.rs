@@ -10,6 +10,7 @@ use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::tools;
 
 /// Why something is no message although its id could be read.
 const NO_MESSAGE: &str = "neither a method nor a result";
@@ -76,15 +77,16 @@ impl Bridge {
 
     /// A batch of 2025-03-26 goes as it is, if it holds only what a batch may hold.
     fn batch(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
-        let mut ids = Vec::new();
+        let mut requests = Vec::new();
         for member in members {
             match read_object(member.get()) {
-                Ok(Message::Request { id, method, .. })
+                Ok(Message::Request { id, method, params })
                     if method != "initialize"
                         && !self.pending.contains_key(&id)
-                        && !ids.contains(&id) =>
+                        && !requests.iter().any(|(other, _)| *other == id)
+                        && self.hidden_tool(&method, params).is_none() =>
                 {
-                    ids.push(id);
+                    requests.push((id, method));
                 }
                 // What moves the handshake on, or concerns another request, goes alone.
                 Ok(Message::Notification { method, .. })
@@ -94,15 +96,22 @@ impl Bridge {
                 _ => return self.split(members, line, now, out),
             }
         }
-        for id in &ids {
-            self.pending.insert(id.clone(), Pending { exchange: None, initialize: false });
+        let ids = requests.iter().map(|(id, _)| id.clone()).collect();
+        for (id, method) in requests {
+            self.pending.insert(id, Pending::new(&method));
         }
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
     fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
         match message {
-            Message::Request { id, method, .. } => self.request(id, method, bytes, now, out),
+            Message::Request { id, method, params } => match self.hidden_tool(method, *params) {
+                Some(name) if !self.pending.contains_key(id) => {
+                    let failure = Box::new(Failure::HiddenTool(name));
+                    out.push(Effect::Fail(Some(id.clone()), failure));
+                }
+                _ => self.request(id, method, bytes, now, out),
+            },
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
                 "notifications/initialized" if self.phase.is_replay() => {
@@ -122,13 +131,24 @@ impl Bridge {
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
-        let initialize = method == "initialize";
-        self.pending.insert(id.clone(), Pending { exchange: None, initialize });
-        let kind =
-            if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
+        let pending = Pending::new(method);
+        let kind = if pending.initialize {
+            Kind::Initialize(id.clone())
+        } else {
+            Kind::Request(id.clone())
+        };
+        self.pending.insert(id.clone(), pending);
         let mut outgoing = Outgoing::new(bytes, kind, now);
         outgoing.urgent = method == "ping";
         self.queue.push_back(outgoing);
+    }
+
+    /// The name of the tool that a request calls, if the user has hidden it.
+    fn hidden_tool(&self, method: &str, params: Option<&RawValue>) -> Option<String> {
+        if method != "tools/call" || self.hidden_tools.is_empty() {
+            return None;
+        }
+        tools::name(params?).filter(|name| self.hidden_tools.hides(name))
     }
 
     /// The host does not want the answer any more. What was not sent yet is never sent; what was

@@ -18,6 +18,7 @@ use super::link::{Carrier, Transport};
 use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
+use super::tools;
 use crate::config::{Caller, Config};
 
 mod closing;
@@ -47,6 +48,7 @@ pub struct Bridge {
     /// Whether whoever asks waits for a sign-in however long it takes.
     patient: bool,
     header_names: Vec<String>,
+    hidden_tools: tools::Hidden,
     carrier: Carrier,
     access: Access,
     order: (Transport, Option<Transport>),
@@ -155,6 +157,19 @@ struct Pending {
     /// Where the answer is expected; `None`: not sent yet, or on the shared stream.
     exchange: Option<ExchangeId>,
     initialize: bool,
+    /// Whether its answer is a list in which tools may have to be hidden.
+    lists_tools: bool,
+}
+
+impl Pending {
+    /// A request that was just read.
+    fn new(method: &str) -> Self {
+        Self {
+            exchange: None,
+            initialize: method == "initialize",
+            lists_tools: method == "tools/list",
+        }
+    }
 }
 
 /// What an exchange is for.
@@ -187,6 +202,7 @@ impl Bridge {
         Self {
             patient: matches!(config.caller, Caller::Person { .. }),
             header_names: Carrier::names(&config.headers),
+            hidden_tools: tools::Hidden::new(&config.hidden_tools),
             carrier: Carrier::new(config.server.clone(), &config.headers),
             access: Access::new(config.access, about, seed),
             order,

@@ -314,6 +314,11 @@ impl Bridge {
                 let said = challenge.error_description.or(challenge.error);
                 Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
             }
+            // It comes from a proxy, whoever is behind it.
+            407 => Failure::Unreachable {
+                server: self.origin(),
+                cause: "the proxy wants a user name and a password (HTTP 407)".to_owned(),
+            },
             413 | 429 | 503 => Failure::Limited {
                 status,
                 reason: reason(body),

@@ -27,6 +27,7 @@ mod provisional;
 mod redaction;
 mod sessions;
 mod together;
+mod tools;
 mod transport;
 mod widening;
 
