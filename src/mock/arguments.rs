@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::fault::FaultOrder;
 use super::network::Network;
+use super::oauth::IdentityProvider;
 use super::plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
 
 /// A mock of the ApexMCP gateway, to test MCP clients against.
@@ -62,6 +63,10 @@ pub(crate) struct Arguments {
     /// client credentials grant; may be repeated
     #[arg(long = "client", value_parser = StaticClient::from_json, value_name = "JSON")]
     clients: Vec<StaticClient>,
+    /// An identity provider whose tokens open an organisation's endpoints: JSON with `org`,
+    /// `issuer`, `jwks`, and where wanted `audience`; may be repeated
+    #[arg(long = "identity-provider", value_parser = IdentityProvider::from_json, value_name = "JSON")]
+    identity_providers: Vec<IdentityProvider>,
     /// What clients that register themselves become; `closed` lets nobody register
     #[arg(long, value_enum, default_value_t = Registration::Public, value_name = "KIND")]
     registration: Registration,
@@ -175,6 +180,7 @@ impl Arguments {
             access_token_lifetime: Duration::from_secs(self.access_token_lifetime),
             refresh_token_lifetime: Duration::from_secs(self.refresh_token_lifetime),
             clients: self.clients,
+            identity_providers: self.identity_providers,
             registration: self.registration,
             client_documents: self.client_documents,
             discovery: self.discovery,

@@ -45,4 +45,5 @@ pub use gateway::Gateway;
 pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
 pub use network::Network;
+pub use oauth::IdentityProvider;
 pub use plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::network::Network;
+use super::oauth::IdentityProvider;
 
 /// Everything that can be chosen about a mock gateway.
 ///
@@ -35,6 +36,8 @@ pub struct Plan {
     pub machine_clients: Vec<MachineClient>,
     /// The clients that need no registration.
     pub clients: Vec<StaticClient>,
+    /// The identity providers that organisations have brought: their tokens open endpoints, too.
+    pub identity_providers: Vec<IdentityProvider>,
     /// Whether and how clients register themselves (RFC 7591).
     pub registration: Registration,
     /// Whether a `client_id` may be the URL of a document about the client (CIMD). Over `http` only
@@ -109,6 +112,7 @@ impl Default for Plan {
             api_keys: organisations.map(ApiKey::mock).to_vec(),
             machine_clients: organisations.map(MachineClient::mock).to_vec(),
             clients: Vec::new(),
+            identity_providers: Vec::new(),
             registration: Registration::Public,
             client_documents: false,
             discovery: Discovery::OAuth,

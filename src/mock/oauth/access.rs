@@ -179,31 +179,40 @@ fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
     }
 }
 
-fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
+fn check_token(
+    mock: &Mock,
+    bearer: &str,
+    org: &str,
+    endpoint: Endpoint,
+) -> Result<Access, Refusal> {
     let now = mock.clock.now().as_secs();
     let opens = |kind: jwt::Kind| match mock.plan.bearer {
         Bearer::AccessToken => kind == jwt::Kind::Access,
         Bearer::Either => true,
         Bearer::IdToken => kind == jwt::Kind::Id,
     };
-    let token = jwt::verify(&mock.keys, token).filter(|(kind, it)| {
+    let token = jwt::verify(&mock.keys, bearer).filter(|(kind, it)| {
         opens(*kind)
             && it.iss == mock.issuer
             && now < it.exp
             && lock(&mock.grants).is_current(&it.jti)
     });
-    let Some((_, claims)) = token else {
-        return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+    let (owner, user, scope) = if let Some((_, claims)) = token {
+        note(|entry| entry.client_id = Some(claims.client_id));
+        (claims.org, claims.sub, claims.scope)
+    } else {
+        let mut providers = mock.plan.identity_providers.iter();
+        let Some(it) = providers.find_map(|it| it.verify(bearer, mock.clock.now())) else {
+            return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+        };
+        (it.org.to_owned(), it.user, it.scope)
     };
-    note(|entry| {
-        entry.caller = Some(claims.sub.clone());
-        entry.client_id = Some(claims.client_id.clone());
-    });
+    note(|entry| entry.caller = Some(user));
     // The product binds a token to an organisation: its audience may be either endpoint of it.
-    if claims.org != org {
+    if owner != org {
         return Err(Refusal::Foreign);
     }
-    Ok(Access::Scope(claims.scope))
+    Ok(Access::Scope(scope))
 }
 
 fn unauthorized(
