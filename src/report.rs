@@ -152,7 +152,15 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
         {
             data.insert("httpStatus".to_owned(), json!(status));
         }
-        if matches!(failure, Failure::Lost | Failure::Closing { sent: true }) {
+        let perhaps_run = match failure {
+            // The last two are the word of a proxy, which may have passed the message on.
+            Failure::Lost
+            | Failure::Closing { sent: true }
+            | Failure::Limited { status: 502 | 504, .. } => true,
+            Failure::Limited { status: 503, wait, .. } => wait.is_none(),
+            _ => false,
+        };
+        if perhaps_run {
             data.insert("delivery".to_owned(), json!("unknown"));
         }
     }
@@ -255,10 +263,12 @@ mod tests {
             (429, Some(7), "quota of the plan is used up; try again in 7 s"),
             (429, None, "try again later"),
             (503, Some(2), "being restarted; try again in 2 s"),
+            (502, None, "being restarted; try again later"),
         ] {
             let failure = Failure::Limited { status, reason: None, wait };
             let line = json_rpc_error(None, &failure);
             assert!(line.contains(expected) && !line.contains("check the URL"), "{line}");
+            assert_eq!(line.contains("\"delivery\":\"unknown\""), status == 502, "{line}");
         }
     }
 

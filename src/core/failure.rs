@@ -52,7 +52,7 @@ pub enum Failure {
         /// What the protocol asks for.
         expected: &'static str,
     },
-    /// It was too much (413), too often (429), or the wrong moment (503): whoever asks.
+    /// It was too much (413), too often (429), or the wrong moment (502 to 504): whoever asks.
     #[error("the gateway did not take this with HTTP {status}{}", detail(.reason.as_ref()))]
     Limited {
         /// The HTTP status.

@@ -27,6 +27,8 @@ mod network;
 mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod storage;
 mod support;
 mod tidy;

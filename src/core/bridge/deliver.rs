@@ -127,8 +127,10 @@ impl Bridge {
             out.tell(Notice::Warning("the gateway sent an error without an id".to_owned()));
             return false;
         };
-        if self.handshake.is_replay(id) {
-            if let Phase::Replaying(_) = self.phase {
+        if self.handshake.is_own(id) {
+            if self.handshake.is_replay(id)
+                && let Phase::Replaying(_) = self.phase
+            {
                 self.replay_answered(*result, now, out);
             }
             return false;
@@ -145,6 +147,9 @@ impl Bridge {
         self.outcome = None;
         if pending.initialize {
             self.initialize_answered(*result, out);
+        }
+        if let (Some(lasting), Some(_)) = (pending.lasting, result) {
+            self.has_set(lasting, out);
         }
         true
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::retry::is_safe;
 use super::{Bridge, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
@@ -86,7 +87,8 @@ impl Bridge {
                         && !requests.iter().any(|(other, _)| *other == id)
                         && self.hidden_tool(&method, params).is_none() =>
                 {
-                    requests.push((id, method));
+                    let pending = Pending::new(&method, params);
+                    requests.push((id, pending));
                 }
                 // What moves the handshake on, or concerns another request, goes alone.
                 Ok(Message::Notification { method, .. })
@@ -97,9 +99,7 @@ impl Bridge {
             }
         }
         let ids = requests.iter().map(|(id, _)| id.clone()).collect();
-        for (id, method) in requests {
-            self.pending.insert(id, Pending::new(&method));
-        }
+        self.pending.extend(requests);
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
@@ -110,7 +110,7 @@ impl Bridge {
                     let failure = Box::new(Failure::HiddenTool(name));
                     out.push(Effect::Fail(Some(id.clone()), failure));
                 }
-                _ => self.request(id, method, bytes, now, out),
+                _ => self.request(id, method, *params, bytes, now, out),
             },
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
@@ -125,13 +125,21 @@ impl Bridge {
         }
     }
 
-    fn request(&mut self, id: &Id, method: &str, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    fn request(
+        &mut self,
+        id: &Id,
+        method: &str,
+        params: Option<&RawValue>,
+        bytes: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         if self.pending.contains_key(id) {
             let failure = Failure::InvalidRequest("this id is in use by an open request");
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
-        let pending = Pending::new(method);
+        let pending = Pending::new(method, params);
         let kind = if pending.initialize {
             Kind::Initialize(id.clone())
         } else {
@@ -140,6 +148,8 @@ impl Bridge {
         self.pending.insert(id.clone(), pending);
         let mut outgoing = Outgoing::new(bytes, kind, now);
         outgoing.urgent = method == "ping";
+        outgoing.safe = is_safe(method);
+        self.hurry(now);
         self.queue.push_back(outgoing);
     }
 
@@ -171,7 +181,8 @@ impl Bridge {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
-        if self.unpark(&id) {
+        self.forget_cut(&id);
+        if self.unpark(&id) || self.forget_delayed(&id) {
             return;
         }
         let wanted = Kind::Request(id);

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use url::Url;
 
 use super::backoff::Backoff;
@@ -27,10 +26,15 @@ mod handshake;
 mod host;
 mod lingering;
 mod listen;
+mod message;
 mod parked;
 mod provisional;
 mod queue;
 mod receive;
+mod refusal;
+mod restore;
+mod resume;
+mod retry;
 mod send;
 mod streams;
 
@@ -38,8 +42,12 @@ use closing::Closing;
 use handshake::{Handshake, Phase};
 use lingering::Lingering;
 use listen::Listen;
+use message::{Exchange, Kind, Outgoing, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use restore::Restore;
+use resume::{Cut, Position};
+use retry::{Delayed, Outage};
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -60,18 +68,31 @@ pub struct Bridge {
     /// Whether the server has been reached: from then on an outage is waited for.
     reached: bool,
     stream: Stream,
+    /// How long its server wants to be left alone before it is opened again.
+    stream_retry: Duration,
     /// Counts the sessions: what was sent in one is not answered in the next.
     epoch: u64,
     listen: Listen,
+    /// How far the standalone stream was read.
+    listened: Position,
     /// Whether the standalone stream was refused since it last was open.
     listen_refused: bool,
     backoff: Backoff,
+    outage: Outage,
+    /// Response streams that are to be read on.
+    cuts: Vec<Cut>,
+    /// Requests that the gateway wants later.
+    delayed: Vec<Delayed>,
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
     queue: Queue,
     /// Requests that wait for a wider scope.
     parked: Vec<Outgoing>,
+    /// Sessions that were begun since something worked.
+    begun: u8,
+    /// What the host has set in its session.
+    restore: Restore,
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
@@ -83,107 +104,6 @@ pub struct Bridge {
     outcome: Option<Failure>,
 }
 
-/// A message of the host on its way to the gateway.
-#[derive(Clone, Debug)]
-struct Outgoing {
-    bytes: Bytes,
-    kind: Kind,
-    /// How often it was sent and refused.
-    refused: u8,
-    since: Duration,
-    /// In which session it was sent.
-    epoch: u64,
-    /// Whether that session had an id.
-    in_session: bool,
-    /// How often its session turned out to be gone.
-    lost: u8,
-    /// Until when the stream that has answered it may stay open.
-    lingers: Option<Duration>,
-    /// Whether others may be waiting for it; see `send`.
-    urgent: bool,
-}
-
-impl Outgoing {
-    fn new(bytes: Bytes, kind: Kind, now: Moment) -> Self {
-        Self {
-            urgent: kind.ids().is_empty(),
-            bytes,
-            kind,
-            refused: 0,
-            since: now.uptime,
-            epoch: 0,
-            in_session: false,
-            lost: 0,
-            lingers: None,
-        }
-    }
-}
-
-/// What a message is, as far as its way is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Initialize(Id),
-    Initialized,
-    Request(Id),
-    Notification,
-    Response,
-    Batch(Vec<Id>),
-    /// Our own handshake with a new session; the host has had its answer long ago.
-    ReplayInitialize(Id),
-    ReplayInitialized,
-}
-
-impl Kind {
-    /// The requests that want an answer.
-    fn ids(&self) -> &[Id] {
-        match self {
-            Self::Initialize(id) | Self::Request(id) | Self::ReplayInitialize(id) => {
-                std::slice::from_ref(id)
-            }
-            Self::Batch(ids) => ids,
-            _ => &[],
-        }
-    }
-
-    /// Whether it is our own handshake.
-    fn is_replay(&self) -> bool {
-        matches!(self, Self::ReplayInitialize(_) | Self::ReplayInitialized)
-    }
-}
-
-/// A request that has no answer yet.
-#[derive(Clone, Debug)]
-struct Pending {
-    /// Where the answer is expected; `None`: not sent yet, or on the shared stream.
-    exchange: Option<ExchangeId>,
-    initialize: bool,
-    /// Whether its answer is a list in which tools may have to be hidden.
-    lists_tools: bool,
-}
-
-impl Pending {
-    /// A request that was just read.
-    fn new(method: &str) -> Self {
-        Self {
-            exchange: None,
-            initialize: method == "initialize",
-            lists_tools: method == "tools/list",
-        }
-    }
-}
-
-/// What an exchange is for.
-#[derive(Debug)]
-enum Exchange {
-    /// A message of the host, and the generation of the token that it was sent with.
-    Post(Outgoing, Option<u64>),
-    /// The standalone stream of Streamable HTTP.
-    Listen(Option<u64>),
-    /// The one stream of HTTP+SSE.
-    Stream(Option<u64>),
-    Goodbye,
-}
-
 /// How long a request waits for a connection that was lost: the host should learn of an outage
 /// before its own limit, the shortest of which are about 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -193,6 +113,7 @@ impl Bridge {
     /// ids unguessable.
     pub fn new(config: &Config, seed: u64) -> Self {
         let order = Transport::order(config.transport);
+        let mut backoff = Backoff::new(seed.rotate_left(17));
         let about = About {
             server: config.server.clone(),
             server_text: config.server_text.clone(),
@@ -211,15 +132,22 @@ impl Bridge {
             evidence: None,
             reached: false,
             stream: Stream::default(),
+            stream_retry: Duration::ZERO,
             epoch: 0,
             listen: Listen::default(),
+            listened: Position::default(),
             listen_refused: false,
-            backoff: Backoff::new(seed.rotate_left(17)),
+            outage: Outage::new(backoff.fork()),
+            cuts: Vec::new(),
+            delayed: Vec::new(),
+            backoff,
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
             queue: Queue::default(),
             parked: Vec::new(),
+            begun: 0,
+            restore: Restore::default(),
             replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),
@@ -273,6 +201,9 @@ impl Bridge {
             self.credential_deadline(),
             self.parked_deadline(),
             self.lingering.deadline(),
+            self.outage.deadline(),
+            self.cuts.iter().map(Cut::deadline).min(),
+            self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
         .into_iter()
         .flatten()
@@ -291,6 +222,8 @@ impl Bridge {
 
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
+        self.tick_delayed(now);
+        self.tick_cuts(now, out);
         self.tick_streams(now, out);
         self.tick_lingering(now, out);
         self.tick_handshake(now, out);
@@ -308,7 +241,7 @@ impl Bridge {
                 Some(failure) => failure,
             };
             if let Some(outgoing) = self.queue.remove(0) {
-                self.drop_outgoing(&outgoing, &failure, out);
+                self.drop_outgoing(&outgoing, &failure, now, out);
             }
         }
     }
@@ -318,6 +251,9 @@ impl Bridge {
             return;
         }
         let open = matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_));
+        if retry::is_sign_of_life(&event) {
+            self.outage.over(now);
+        }
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         match exchange {
             Exchange::Post(outgoing, generation) => {
@@ -328,6 +264,11 @@ impl Bridge {
                 if let (true, Some(outgoing)) = (open, kept) {
                     self.exchanges.insert(id, Exchange::Post(outgoing, generation));
                     self.let_linger(id, now, out);
+                }
+            }
+            Exchange::Resume(outgoing, generation) => {
+                if let Some(outgoing) = self.resumed(id, outgoing, generation, event, now, out) {
+                    self.exchanges.insert(id, Exchange::Post(outgoing, generation));
                 }
             }
             Exchange::Listen(generation) => {
@@ -346,13 +287,19 @@ impl Bridge {
     }
 
     /// Gives up on a message: each of its requests gets this failure as its answer.
-    fn drop_outgoing(&mut self, outgoing: &Outgoing, failure: &Failure, out: &mut Outbox<'_>) {
+    fn drop_outgoing(
+        &mut self,
+        outgoing: &Outgoing,
+        failure: &Failure,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         for id in outgoing.kind.ids() {
             self.fail(id, failure, out);
         }
         match outgoing.kind {
             Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
-                self.replay_failed(failure, out);
+                self.replay_failed(failure, now, out);
             }
             _ if outgoing.kind.ids().is_empty() && self.outcome.as_ref() != Some(failure) => {
                 out.tell(Notice::Failed(Box::new(failure.clone())));
@@ -376,12 +323,12 @@ impl Bridge {
     }
 
     /// Gives up on everything that waits to be sent.
-    fn fail_queue(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+    fn fail_queue(&mut self, failure: &Failure, now: Moment, out: &mut Outbox<'_>) {
         if self.replay.take().is_some() {
             self.phase = Phase::Lost;
         }
         for outgoing in self.queue.take() {
-            self.drop_outgoing(&outgoing, failure, out);
+            self.drop_outgoing(&outgoing, failure, now, out);
         }
     }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
@@ -25,6 +26,9 @@ mod limits;
 mod patience;
 mod provisional;
 mod redaction;
+mod restore;
+mod resume;
+mod retry;
 mod sessions;
 mod together;
 mod tools;
@@ -35,6 +39,7 @@ const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#;
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
 
 /// A bridge in a world of which the test is the master, time included.
@@ -260,6 +265,7 @@ fn render_request(request: &Request) -> String {
         ("mcp-session-id", "session"),
         ("mcp-protocol-version", "version"),
         ("authorization", "auth"),
+        ("last-event-id", "last"),
     ] {
         if let Some(value) = request.headers.get(name) {
             text.push_str(&format!(" {short}={}", value.to_str().unwrap()));
