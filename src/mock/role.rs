@@ -28,3 +28,21 @@ impl Role {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+
+    #[test]
+    fn everybody_is_an_administrator_but_for_two() {
+        for (user, org, name) in [
+            ("ada", "globex", "admin"),
+            ("somebody", "globex", "admin"),
+            ("grace", "acme", "admin"),
+            ("grace", "globex", "member"),
+            ("linus", "acme", "member"),
+        ] {
+            assert_eq!(Role::of(user, org).name(), name, "{user} {org}");
+        }
+    }
+}

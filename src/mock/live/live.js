@@ -14,7 +14,8 @@
   };
   const shown = new Map();
   let token = '';
-  let revision = 0;
+  // How far the log is known; null: not at all.
+  let revision = null;
   let paused = false;
   let begin = null;
   let hiddenUpTo = -1;
@@ -38,15 +39,14 @@
   async function watch() {
     for (;;) {
       try {
-        const told = await (await ask(`/__mock/watch?since=${revision}`)).json();
+        const told = await (await ask(`/__mock/watch${revision === null ? '' : `?since=${revision}`}`)).json();
         // A gateway that was started anew counts anew.
-        if (told.news.revision < revision) clear();
+        if (revision !== null && told.news.revision < revision) clear();
         revision = told.news.revision;
         for (const request of told.news.requests) draw(request);
         orders(told.faults);
         $('clock').textContent = `The gateway’s clock: ${new Date(told.now * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
         state(paused ? 'Paused' : 'Live', paused ? '' : 'on');
-        if (revision === 0) await new Promise((done) => setTimeout(done, 1000));
       } catch (problem) {
         if (problem.status === 401) return enter();
         state('The gateway does not answer', 'off');

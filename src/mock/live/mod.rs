@@ -37,17 +37,19 @@ pub(crate) async fn about(State(mock): State<Arc<Mock>>) -> Json<Value> {
     Json(json!({"web": mock.web_url, "endpoints": endpoints, "faults": fault::known()}))
 }
 
-/// `GET /__mock/watch?since=REVISION`: what is new in the log since then, as soon as there is
-/// something, or after a while without.
+/// `GET /__mock/watch`: what is in the log. With `?since=REVISION`: what is new since then, as soon
+/// as there is something, or after a while without.
 pub(crate) async fn watch(State(mock): State<Arc<Mock>>, RawQuery(query): RawQuery) -> Json<Value> {
     let form = Form::parse(query.unwrap_or_default().as_bytes());
-    let since = form.get("since").and_then(|it| it.parse().ok()).unwrap_or(0);
-    if since != 0 && tokio::time::timeout(PATIENCE, mock.log.changed(since)).await.is_ok() {
+    let since = form.get("since").and_then(|it| it.parse().ok());
+    if let Some(since) = since
+        && tokio::time::timeout(PATIENCE, mock.log.changed(since)).await.is_ok()
+    {
         // What comes together is told together.
         tokio::time::sleep(GATHER).await;
     }
     Json(json!({
-        "news": mock.log.news(since, MOST),
+        "news": mock.log.news(since.unwrap_or(0), MOST),
         "faults": mock.faults.list(),
         "now": mock.clock.now().as_secs_f64(),
     }))

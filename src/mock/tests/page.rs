@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
 use super::client::{Answer, get, post};
-use super::login::{REDIRECT_URI, authorization_url, exchange, parameter, ping, register, text};
-use crate::mock::{Fault, Gateway, HandoffSecret, Plan};
+use super::login::{
+    REDIRECT_URI, authorization_url, exchange, parameter, ping, register, text, token,
+};
+use crate::mock::{Fault, Gateway, HandoffSecret, MachineClient, Plan};
 
 /// A browser in front of the consent page.
 struct Browser {
@@ -74,9 +80,28 @@ fn a_token_is_for_the_organisation_that_is_active() {
     let tokens = exchange(&browser.gateway, &browser.client_id, &code).json();
     let status = |org| ping(&browser.gateway.http_url(org), &text(&tokens, "access_token")).status;
     assert_eq!((status("globex"), status("acme")), (200, 403));
+    // With the role that the user has there; machines have none.
+    assert!(page.body.contains(">admin<"), "{}", page.body);
+    assert_eq!(claims(&text(&tokens, "access_token"))["role"], "admin");
+    let machine = MachineClient::mock("acme");
+    let machine = token(
+        &browser.gateway,
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", &machine.client_id),
+            ("client_secret", &machine.client_secret),
+        ],
+    );
+    assert_eq!(claims(&text(&machine.json(), "access_token")).get("role"), None);
     // The page offers the way back.
     let page = browser.post(&[("switch", "acme"), handoff, csrf]);
     assert!(page.status == 200 && !page.body.contains("This client asks for"), "{}", page.body);
+}
+
+/// What a token says.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 #[test]
