@@ -265,8 +265,12 @@ impl Access {
             return;
         }
         if self.has_login() && used == self.generation() {
-            // While somebody is asked for more, what there was is refused: now all have to wait.
-            if let Some(widening) = &mut self.widening {
+            // While somebody is asked for more, what there was is refused. Where it can be renewed,
+            // everything goes on with that, and the question has to wait; else all have to wait.
+            if self.is_widening() && self.can_refresh() {
+                self.give_up_widening(now, out);
+                self.refresh(Why::Needed(challenge), now, out);
+            } else if let Some(widening) = &mut self.widening {
                 widening.alone = true;
             }
             return;
@@ -323,7 +327,7 @@ impl Access {
                 // Perhaps the person saw nothing but an error page, because the server has
                 // forgotten the client.
                 if let Some(record) = &self.current {
-                    out.push(Effect::Store(StoreCommand::Save(record.without_client())));
+                    out.push(Effect::Store(StoreCommand::Doubt(record.generation)));
                 }
                 self.resign(&failure, now, out);
                 self.refuse(failure, now);

@@ -115,6 +115,10 @@ impl Access {
                 out.detail("the access token is renewed");
                 self.adopt(Some(record), Standing::Renewed, now);
             }
+            Outcome::Adopted(record) => {
+                out.detail("another process has renewed the access token");
+                self.adopt(Some(record), Standing::Known, now);
+            }
             Outcome::SignIn(record) => {
                 self.adopt(record, Standing::Known, now);
                 // Asking again would change nothing; what there is may be used while it lasts.

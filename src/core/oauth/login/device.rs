@@ -152,7 +152,7 @@ pub(super) fn invited(
     if let Some(error) = answer.error {
         let refused = Err(GrantFailure::Refused { error: error.clone(), description: None });
         if tokens::is_forgotten(start, &client, &refused) {
-            let start = without_client(start.clone(), out);
+            let start = without_client(start.clone());
             return begin(&start, server, now, out);
         }
         return Err(SignInFailure::Refused {
