@@ -45,6 +45,7 @@ impl Bridge {
                 }
                 Some(outgoing)
             }
+            HttpEvent::Beat => Some(outgoing),
             HttpEvent::Ended => {
                 self.response_ended(id, outgoing, None, now, out);
                 None
