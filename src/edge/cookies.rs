@@ -3,11 +3,11 @@
 //! They are kept in memory for one origin, the configured server's, and go nowhere else: their
 //! `Domain` widens nothing. Path and expiry are those of RFC 6265 §5.
 
-use std::time::UNIX_EPOCH;
-
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use url::{Origin, Url};
+
+use crate::core::time::http_date;
 
 /// RFC 6265 §6.1 asks for at least as many for one domain.
 const MOST_COOKIES: usize = 50;
@@ -114,7 +114,7 @@ impl Cookie {
             let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
             match key.as_str() {
                 "path" => path = value.starts_with('/').then(|| value.to_owned()),
-                "expires" => expires = seconds(value).or(expires),
+                "expires" => expires = http_date(value).or(expires),
                 "max-age" => max_age = value.parse::<i64>().ok().or(max_age),
                 _ => {}
             }
@@ -132,12 +132,6 @@ impl Cookie {
     fn is_alive(&self, now: u64) -> bool {
         self.expires.is_none_or(|expires| now < expires)
     }
-}
-
-/// An HTTP date (RFC 9110 §5.6.7) in seconds since 1970; what is before that has passed too.
-fn seconds(date: &str) -> Option<u64> {
-    let date = httpdate::parse_http_date(date).ok()?;
-    Some(date.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }
 
 /// The path up to its last slash (RFC 6265 §5.1.4).

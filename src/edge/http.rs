@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const STREAM: Duration = Duration::from_secs(30);
 /// Between two pieces of an answer that is no stream, where the user has set no limit: a tool may
 /// still run after the head has come.
 const PAUSE: Duration = Duration::from_hours(1);
+/// Who has slept, or was stopped, for longer than a limit finds the answer in the socket: it has to
+/// be looked at before the limit counts.
+const AWAKE: Duration = Duration::from_millis(300);
 /// The largest MCP message: more than any that was seen, and little enough to hold in memory.
 pub const MAX_MESSAGE: usize = 65 << 20;
 /// The largest document of a sign-in.
@@ -209,9 +213,11 @@ pub(super) async fn within<T>(
     limit: Option<Duration>,
     work: impl Future<Output = Result<T, HttpFailure>>,
 ) -> Result<T, HttpFailure> {
-    match limit {
-        Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out(limit))),
-        None => work.await,
+    let Some(limit) = limit else { return work.await };
+    let mut work = pin!(work);
+    match timeout(limit, &mut work).await {
+        Ok(done) => done,
+        Err(_) => timeout(AWAKE, work).await.unwrap_or_else(|_| Err(timed_out(limit))),
     }
 }
 

@@ -8,6 +8,7 @@ mod cookies;
 pub mod grant;
 pub mod http;
 pub mod keeper;
+pub mod parent;
 pub mod redirect;
 pub mod revoke;
 pub mod signals;

@@ -28,6 +28,8 @@ mod outages;
 mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod storage;
 mod support;
 mod tidy;

@@ -15,40 +15,45 @@ use crate::secret::Secret;
 /// Nobody issues an access token for longer; more is a mistake.
 const LONGEST_LIFE: u64 = 365 * 24 * 3600;
 
-/// Brings an answer to the form of RFC 6749 §5.
-pub(super) fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse, GrantFailure> {
+/// Brings an answer to the form of RFC 6749 §5; `wait` is how long the server wants to be left
+/// alone, if it says.
+pub(super) fn normalize(
+    status: u16,
+    wait: Option<Duration>,
+    body: &[u8],
+) -> Result<HttpResponse, GrantFailure> {
+    let success = (200..300).contains(&status);
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let document = match serde_json::from_slice::<Map<String, Value>>(body) {
         Ok(document) => Some(document),
         Err(_) => form(body),
     };
-    let said_no = document.as_ref().is_some_and(|document| {
-        document.get("error").is_some_and(|error| error.is_string() || error.is_object())
+    let code = document.as_ref().and_then(|document| code(document.get("error")?));
+    // A framework or a proxy in trouble writes into `error` what it likes: elsewhere than where
+    // RFC 6749 §5.2 has it, only what no other means can be meant.
+    let said_no = code.as_deref().is_some_and(|code| {
+        success || matches!(status, 400 | 401) || STANDARD_CODES.contains(&code)
     });
-    if !said_no && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
-        return Err(GrantFailure::Transient(format!("HTTP {}", status.as_u16())));
+    if !said_no && matches!(status, 429 | 500..=599) {
+        return Err(GrantFailure::Transient { cause: format!("HTTP {status}"), wait });
     }
     let (status, document) = match document {
         // Some say no with 200, and some with an object where a code belongs.
         Some(mut document) if said_no => {
-            if let Some(Value::Object(error)) = document.get("error").cloned() {
-                let code = error.get("code").or_else(|| error.get("type"));
-                let code = code.and_then(Value::as_str).unwrap_or("invalid_request");
-                document.insert("error".to_owned(), json!(code));
-            }
+            document.insert("error".to_owned(), json!(code));
             document.retain(|name, value| name == "error" || value.is_string());
             (StatusCode::BAD_REQUEST, document)
         }
-        Some(document) if status.is_success() && document.contains_key("access_token") => {
+        Some(document) if success && document.contains_key("access_token") => {
             (StatusCode::OK, document)
         }
-        _ if status.is_success() => {
-            let got = format!("HTTP {} without an access token", status.as_u16());
+        _ if success => {
+            let got = format!("HTTP {status} without an access token");
             return Err(GrantFailure::Malformed(got));
         }
         _ => {
             let mut document = Map::new();
-            document.insert("error".to_owned(), json!(format!("http_{}", status.as_u16())));
+            document.insert("error".to_owned(), json!(format!("http_{status}")));
             (StatusCode::BAD_REQUEST, document)
         }
     };
@@ -56,6 +61,31 @@ pub(super) fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse,
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// The codes of token requests that a server may send with a status of its own liking (RFC 6749
+/// §5.2, RFC 8628 §3.5).
+const STANDARD_CODES: [&str; 8] = [
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "temporarily_unavailable",
+    "server_error",
+    "authorization_pending",
+    "slow_down",
+    "expired_token",
+];
+
+/// The error code; some have an object where it belongs. `Internal Server Error` is none.
+fn code(error: &Value) -> Option<String> {
+    let text = match error {
+        Value::String(text) => text,
+        Value::Object(error) => error.get("code").or_else(|| error.get("type"))?.as_str()?,
+        _ => return None,
+    };
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+    (!text.is_empty() && text.bytes().all(fits)).then(|| text.to_owned())
 }
 
 /// A few servers answer with a form.
@@ -169,7 +199,7 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> String {
-        let response = match normalize(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
+        let response = match normalize(status, None, body.as_bytes()) {
             Ok(response) => response,
             Err(failure) => return format!("{failure:?}"),
         };
@@ -221,6 +251,16 @@ mod tests {
         assert_eq!(read(200, no), no, "an error with status 200");
         assert_eq!(read(500, no), no, "an error with status 500 is still an answer");
         assert_eq!(read(401, ""), r#"{"error":"http_401"}"#);
+        assert_eq!(read(401, r#"{"error":"Unauthorized"}"#), r#"{"error":"http_401"}"#);
+        for (status, error) in [(403, "forbidden"), (404, "Not Found"), (405, "invalid_request")] {
+            let expected = format!("{{\"error\":\"http_{status}\"}}");
+            assert_eq!(read(status, &format!("{{\"error\":\"{error}\"}}")), expected);
+        }
+        for status in [500, 502, 503, 429] {
+            let answer = read(status, r#"{"status":500,"error":"Internal Server Error"}"#);
+            assert!(answer.starts_with("Transient"), "{answer}");
+            assert!(read(status, r#"{"error":"internal_error"}"#).starts_with("Transient"));
+        }
         assert_eq!(read(400, "<html>"), r#"{"error":"http_400"}"#);
         assert_eq!(
             read(400, r#"{"error":{"code":"invalid_grant","extra":1},"x":{}}"#),
@@ -230,8 +270,8 @@ mod tests {
 
     #[test]
     fn what_is_neither() {
-        assert_eq!(read(503, "<html>"), "Transient(\"HTTP 503\")");
-        assert_eq!(read(429, "{}"), "Transient(\"HTTP 429\")");
+        assert_eq!(read(503, "<html>"), "Transient { cause: \"HTTP 503\", wait: None }");
+        assert_eq!(read(429, "{}"), "Transient { cause: \"HTTP 429\", wait: None }");
         assert!(read(200, "<html>").starts_with("Malformed"));
         assert!(read(200, r#"{"access_token":"a","token_type":"mac"}"#).starts_with("Malformed"));
         assert!(read(200, r#"{"access_token":"a\r\nX: y"}"#).starts_with("Malformed"));

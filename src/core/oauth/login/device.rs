@@ -152,7 +152,7 @@ pub(super) fn invited(
     if let Some(error) = answer.error {
         let refused = Err(GrantFailure::Refused { error: error.clone(), description: None });
         if tokens::is_forgotten(start, &client, &refused) {
-            let start = without_client(start.clone(), out);
+            let start = without_client(start.clone());
             return begin(&start, server, now, out);
         }
         return Err(SignInFailure::Refused {
@@ -232,7 +232,7 @@ pub(super) fn polled(
             Ok(poll(expect, out))
         }
         // RFC 8628 §3.5: a time-out means to ask less often.
-        Err(GrantFailure::Transient(_) | GrantFailure::AnswerLost(_)) if !over => {
+        Err(GrantFailure::Transient { .. } | GrantFailure::AnswerLost(_)) if !over => {
             expect.interval = (expect.interval * 2).min(*INTERVALS.end());
             Ok(poll(expect, out))
         }

@@ -99,7 +99,7 @@ fn the_tokens_of_another_issuer_are_never_sent() {
 fn what_a_sibling_has_done_meanwhile_counts() {
     // It has renewed them,
     let newer = vec![Input::Locked(Some(record(2, "rt2")))];
-    let expected = [&SEARCH[..], &["unlock", "tokens 2"]].concat();
+    let expected = [&SEARCH[..], &["unlock", "adopted 2"]].concat();
     check_imported("https://mcp.example", newer, &expected);
     // given them up,
     let mut gone = imported();
@@ -128,7 +128,7 @@ fn a_configured_client_is_one_as_the_server_wants_it() {
     };
     let mut start = start(imported());
     start.options.client = Some(client.clone());
-    let terms = Terms { client: Some(client), use_id_token: false };
+    let terms = Terms { client: Some(client), ..Terms::default() };
     let mut steps = Vec::new();
     let mut refresh = Refresh::search(imported(), start, terms, &mut steps);
     while let Some(Step::Fetch(url)) = steps.last() {
