@@ -156,6 +156,9 @@ fn a_stream_that_is_refused_for_a_moment_comes_back() {
     bridge.request(1, "tools/list", json!({}));
     gateway.order("mcp.sse_status=503#1-2").unwrap();
     gateway.drop_streams();
+    // What is sent before the loss is noticed is lost with the stream.
+    let streams = || gateway.requests().iter().filter(|seen| seen.method == "GET").count();
+    wait_for("the stream is not missed", || 2 <= streams());
     let answer = bridge.call(2, "echo", json!({ "text": "x" }));
     assert_eq!(answer["result"]["content"][0]["text"], "x", "{answer}");
     check(bridge, 2);
