@@ -355,3 +355,20 @@ fn cause(error: &reqwest::Error) -> String {
     }
     text.unwrap_or_else(|| "the request failed".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lay_in_the_socket_counts_although_the_limit_has_passed() {
+        let limit = Duration::from_secs(20);
+        // Whoever was stopped finds the limit passed before anybody has looked at the socket.
+        let late = |by| async move {
+            tokio::time::sleep(limit + by).await;
+            Ok(())
+        };
+        assert_eq!(within(Some(limit), late(AWAKE / 2)).await, Ok(()));
+        assert!(within(Some(limit), late(AWAKE * 2)).await.is_err());
+    }
+}

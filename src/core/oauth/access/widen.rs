@@ -55,6 +55,8 @@ impl Access {
         if used != self.generation() || used.is_none() {
             return if used.is_some() { Widened::Again } else { Widened::No };
         }
+        // Whatever is missing, the token itself is good.
+        self.accepted();
         if self.has_login() {
             // It is one thing to ask at a time; the rest is seen afterwards.
             return Widened::Wait;
