@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 use crate::cli::{self, Invocation};
 use crate::config::{Config, Verbosity};
 use crate::core::bridge::Bridge;
-use crate::core::event::{Effect, Event, HttpEvent};
+use crate::core::event::{Effect, Event};
 use crate::edge::clock::{self, Clock};
 use crate::edge::grant;
 use crate::edge::http::Http;
@@ -218,7 +218,7 @@ impl Edges {
     /// Forgets the task of an exchange that is over, and keeps whoever looks for a fault informed.
     fn note(&mut self, event: &Event) {
         let Event::Http(id, event) = event else { return };
-        if !matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_)) {
+        if !event.is_open() {
             self.http.finished(*id);
         }
         if self.verbosity == Verbosity::Debug

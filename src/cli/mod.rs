@@ -94,6 +94,11 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
     }
 }
 
+/// The flags of the bare form as clap describes them, for manual pages and completions.
+pub fn command() -> clap::Command {
+    flags::command()
+}
+
 /// What to say on stderr when stdin is a terminal: a person is trying the program out.
 pub const TERMINAL_HINT: &str = "\
 this program is started by an MCP client and talks to it over stdin and stdout;

@@ -41,6 +41,7 @@ pub(super) fn resolve(
         ),
         verbosity: verbosity(&flags),
         network,
+        liveness: network::liveness(&flags, &mut warnings),
         hidden_tools: flags.ignore_tool.clone(),
         state_dir,
         token_store: match login.way {

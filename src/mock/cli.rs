@@ -55,9 +55,9 @@ fn fault_help(given: &[OsString]) -> Option<String> {
              requests of this kind: {}\n  #N      only the n-th time that it could strike; #N-M, \
              #N-\n  %P      only so many of a hundred times, by the dice of --seed\n\nWhere the \
              name is unique without its group, the group may be left out.\nprm.MEMBER, \
-             asm.MEMBER, client.MEMBER, answer.MEMBER [=JSON] put another value into\nthe \
-             resource metadata, the server metadata, the registration, the tokens; without\na \
-             value the member is missing.\n\n{}",
+             asm.MEMBER, client.MEMBER, answer.MEMBER, discover.MEMBER [=JSON] put another\nvalue \
+             into the resource metadata, the server metadata, the registration, the tokens,\nthe \
+             result of `server/discover`; without a value the member is missing.\n\n{}",
             fault::ROUTES.map(|it| it.0).join(", "),
             fault::help(false),
         )
@@ -79,9 +79,10 @@ fn run(arguments: Arguments) -> io::Result<()> {
     writeln!(
         io::stderr().lock(),
         "MOCK GATEWAY, NO SECURITY: for tests on this machine only. Never expose it, and never \
-         give it real credentials. {} (pages: {})",
+         give it real credentials. {} (pages: {})\nlive view: {}",
         gateway.base_url(),
         gateway.web_url(),
+        gateway.live_url(),
     )?;
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", ready_line(&gateway, &orgs))?;
@@ -104,6 +105,7 @@ fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
         "api_keys": by_org(&|org| gateway.api_key(org).unwrap_or_default().to_owned()),
         "client_ids": by_org(&|org| MachineClient::mock(org).client_id),
         "client_secrets": by_org(&|org| MachineClient::mock(org).client_secret),
+        "live": gateway.live_url(),
         "control": {"url": gateway.control_url(), "token": gateway.control_token()},
     })
 }

@@ -15,9 +15,10 @@ use url::Url;
 use super::evidence::{ClientRecord, RefreshTokenRecord, ToolRun};
 use super::fault::{Fault, FaultOrder};
 use super::log::{LoggedRequest, Site};
+use super::mcp::Change;
 use super::plan::Plan;
 use super::state::{Mock, lock};
-use super::{control, guard, mcp, oauth, serve, web};
+use super::{control, guard, limits, mcp, oauth, serve, web};
 
 /// A running mock gateway. Stops when dropped, with all its connections.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ impl Gateway {
         let web_url = plan.public_web_url.clone().unwrap_or(web_url);
         let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
         let gateway = oauth::routes(&mock)
-            .merge(mcp::routes())
+            .merge(mcp::routes().route_layer(from_fn_with_state(Arc::clone(&mock), limits::gate)))
             .layer(from_fn_with_state(Arc::clone(&mock), guard::gateway))
             .merge(control::routes(&mock))
             .with_state(Arc::clone(&mock));
@@ -124,6 +125,11 @@ impl Gateway {
         format!("{}/__mock", self.mock.base_url)
     }
 
+    /// The page that shows the request log while it grows, with what opens it.
+    pub fn live_url(&self) -> String {
+        format!("{}/__mock/live#{}", self.mock.base_url, self.mock.control_token)
+    }
+
     /// The bearer token that opens it.
     pub fn control_token(&self) -> &str {
         &self.mock.control_token
@@ -163,6 +169,16 @@ impl Gateway {
     /// Closes every open stream abruptly.
     pub fn drop_streams(&self) {
         self.mock.streams.cut_all();
+    }
+
+    /// Tells every client that has a stream for it, or has subscribed to it, of a change.
+    pub fn announce(&self, change: &Change) {
+        self.mock.announce(change);
+    }
+
+    /// Ends all subscriptions (2026-07-28) in order, with their result.
+    pub fn end_subscriptions(&self) {
+        self.mock.listeners.end();
     }
 
     /// Forgets all MCP sessions, of both transports: 404.

@@ -10,19 +10,23 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use ring::{digest, hmac};
 
 use super::credentials::HandoffSecret;
+use super::log::Site;
+use super::plan::Plan;
 
 /// The keys of one gateway; a new set at every start, as nothing survives a restart anyway.
 #[derive(Debug)]
 pub(crate) struct Keys {
     token: Ed25519KeyPair,
     handoff: hmac::Key,
+    request_state: hmac::Key,
+    web_handoff: hmac::Key,
     seed: hmac::Key,
     drawn: AtomicU64,
 }
 
 impl Keys {
     /// Draws new keys from the operating system.
-    pub(crate) fn generate(handoff: Option<&HandoffSecret>) -> io::Result<Self> {
+    pub(crate) fn generate(plan: &Plan) -> io::Result<Self> {
         let system = SystemRandom::new();
         let draw = || {
             let mut bytes = [0; 32];
@@ -30,12 +34,16 @@ impl Keys {
             io::Result::Ok(bytes)
         };
         let random_handoff = draw()?;
+        let handoff = plan.handoff_secret.as_ref();
         let handoff = handoff.map_or(random_handoff.as_slice(), HandoffSecret::as_bytes);
+        let web_handoff = plan.web_handoff_secret.as_ref().map_or(handoff, HandoffSecret::as_bytes);
         let token = Ed25519KeyPair::from_seed_unchecked(&draw()?)
             .map_err(|rejected| io::Error::other(rejected.to_string()))?;
         Ok(Self {
             token,
             handoff: hmac::Key::new(hmac::HMAC_SHA256, handoff),
+            request_state: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
+            web_handoff: hmac::Key::new(hmac::HMAC_SHA256, web_handoff),
             seed: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
             drawn: AtomicU64::new(0),
         })
@@ -64,9 +72,26 @@ impl Keys {
         base64url(self.token.public_key().as_ref())
     }
 
-    /// The key that gateway and web share.
-    pub(crate) fn handoff(&self) -> &hmac::Key {
-        &self.handoff
+    /// Signs a `requestState`: readable, but nobody else can make or change one.
+    pub(crate) fn seal_state(&self, payload: &[u8]) -> String {
+        let payload = base64url(payload);
+        let tag = hmac::sign(&self.request_state, payload.as_bytes());
+        format!("{payload}.{}", base64url(tag.as_ref()))
+    }
+
+    /// The payload of a `requestState` that this gateway has signed.
+    pub(crate) fn unseal_state(&self, sealed: &str) -> Option<Vec<u8>> {
+        let (payload, tag) = sealed.split_once('.')?;
+        hmac::verify(&self.request_state, payload.as_bytes(), &from_base64url(tag)?).ok()?;
+        from_base64url(payload)
+    }
+
+    /// The key that gateway and web should share, as one of them has it.
+    pub(crate) fn handoff(&self, site: Site) -> &hmac::Key {
+        match site {
+            Site::Gateway => &self.handoff,
+            Site::Web => &self.web_handoff,
+        }
     }
 }
 

@@ -18,13 +18,18 @@ mod gateway;
 mod guard;
 mod jwk;
 mod keys;
+mod limits;
+mod live;
 mod log;
 mod mcp;
+mod network;
 mod oauth;
 mod plan;
+mod role;
 mod serve;
 mod state;
 mod strike;
+mod tenant;
 mod tls;
 mod web;
 mod wire;
@@ -34,9 +39,14 @@ mod tests;
 
 pub use cli::main;
 pub use credentials::{ApiKey, Authentication, HandoffSecret, MachineClient, StaticClient};
-pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, ToolRun};
-pub use fault::{Fault, FaultOrder, Flaw, Route};
+pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, RunEnding, ToolRun};
+pub use fault::{Fault, FaultOrder, Flaw, ListenFlaw, Route};
 pub use gateway::Gateway;
 pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
-pub use plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
+pub use mcp::Change;
+pub use network::Network;
+pub use oauth::IdentityProvider;
+pub use plan::{
+    Answers, Auth, Bearer, Consent, Device, Discovery, Eras, Plan, Registration, StepUp,
+};

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
+use super::network::Network;
+use super::oauth::IdentityProvider;
 
 /// Everything that can be chosen about a mock gateway.
 ///
@@ -34,6 +36,8 @@ pub struct Plan {
     pub machine_clients: Vec<MachineClient>,
     /// The clients that need no registration.
     pub clients: Vec<StaticClient>,
+    /// The identity providers that organisations have brought: their tokens open endpoints, too.
+    pub identity_providers: Vec<IdentityProvider>,
     /// Whether and how clients register themselves (RFC 7591).
     pub registration: Registration,
     /// Whether a `client_id` may be the URL of a document about the client (CIMD). Over `http` only
@@ -66,10 +70,17 @@ pub struct Plan {
     pub access_token_lifetime: Duration,
     /// How long a refresh token lasts when it is not used.
     pub refresh_token_lifetime: Duration,
+    /// The addresses that may use MCP endpoints; empty = all. The dashboard changes it for one
+    /// organisation.
+    pub allowed_networks: Vec<Network>,
+    /// How many requests a minute each organisation has; none = as many as come.
+    pub rate_limit: Option<u32>,
     /// How Streamable HTTP answers requests that could have either form.
     pub answers: Answers,
     /// Whether Streamable HTTP gives out session ids.
     pub sessions: bool,
+    /// Which revisions of MCP are spoken.
+    pub eras: Eras,
     /// A release that predates the MCP authorization server: client credentials and API keys only,
     /// `/authorize` is 404, and 401 comes without `WWW-Authenticate`.
     pub old_release: bool,
@@ -86,6 +97,8 @@ pub struct Plan {
     pub heartbeat: Duration,
     /// The secret that signs hand-offs between gateway and web; none = a random one.
     pub handoff_secret: Option<HandoffSecret>,
+    /// What the web has for that secret, where somebody has set another one there; none = the same.
+    pub web_handoff_secret: Option<HandoffSecret>,
 }
 
 impl Default for Plan {
@@ -101,6 +114,7 @@ impl Default for Plan {
             api_keys: organisations.map(ApiKey::mock).to_vec(),
             machine_clients: organisations.map(MachineClient::mock).to_vec(),
             clients: Vec::new(),
+            identity_providers: Vec::new(),
             registration: Registration::Public,
             client_documents: false,
             discovery: Discovery::OAuth,
@@ -116,8 +130,11 @@ impl Default for Plan {
             consent: Consent::Ask,
             access_token_lifetime: Duration::from_hours(1),
             refresh_token_lifetime: Duration::from_hours(30 * 24),
+            allowed_networks: Vec::new(),
+            rate_limit: None,
             answers: Answers::Json,
             sessions: true,
+            eras: Eras::Legacy,
             old_release: false,
             conformance: false,
             seed: 0,
@@ -125,6 +142,7 @@ impl Default for Plan {
             head_limit: Duration::from_mins(1),
             heartbeat: Duration::from_secs(15),
             handoff_secret: None,
+            web_handoff_secret: None,
         }
     }
 }
@@ -156,6 +174,17 @@ pub enum Answers {
     Json,
     /// Always a stream.
     Sse,
+}
+
+/// Which revisions of MCP are spoken, in the words of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Eras {
+    /// All of them, each as the client opens: `initialize`, or requests of 2026-07-28.
+    Dual,
+    /// Those with a handshake, 2024-11-05 to 2025-11-25, as the product.
+    Legacy,
+    /// 2026-07-28 alone: no handshake, no sessions, no GET.
+    Modern,
 }
 
 /// Whether and how clients register themselves.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::evidence::{ClientOrigin, ClientRecord, ToolRun};
+use super::evidence::{ClientOrigin, ClientRecord, Running, ToolRun};
 use super::fault::Faults;
 use super::keys::Keys;
 use super::log::Log;
-use super::mcp::{Sessions, Streams};
+use super::mcp::{Change, Listeners, Sessions, Streams};
 use super::oauth::{Client, Devices, Grants};
 use super::plan::Plan;
 use super::serve::Restart;
+use super::tenant::Tenants;
 use super::tls::{self, Tls};
 use super::web::{Browsers, Pages};
 
@@ -33,6 +34,8 @@ pub(crate) struct Mock {
     pub(crate) keys: Keys,
     pub(crate) log: Arc<Log>,
     pub(crate) faults: Faults,
+    /// What the dashboard changes.
+    pub(crate) tenants: Mutex<Tenants>,
     /// Registered clients by id.
     pub(crate) clients: Mutex<HashMap<String, Client>>,
     pub(crate) grants: Mutex<Grants>,
@@ -41,6 +44,7 @@ pub(crate) struct Mock {
     pub(crate) pages: Pages,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Streams,
+    pub(crate) listeners: Listeners,
     /// Orders to restart, for those who accept and those who serve connections.
     pub(crate) restarts: watch::Sender<Restart>,
     /// How often each tool was started.
@@ -57,7 +61,7 @@ pub(crate) struct Mock {
 
 impl Mock {
     pub(crate) fn new(plan: Plan, base_url: String, web_url: String) -> io::Result<Self> {
-        let keys = Keys::generate(plan.handoff_secret.as_ref())?;
+        let keys = Keys::generate(&plan)?;
         let tls = plan.tls.then(|| Tls::generate(&hosts(&plan, [&base_url, &web_url])));
         let tls = tls.transpose()?;
         let control_token = keys.random();
@@ -66,14 +70,17 @@ impl Mock {
         secrets.extend(
             plan.clients.iter().filter_map(|it| it.authentication.secret()).map(Into::into),
         );
+        let clock = Clock::default();
+        let tenants = Tenants::new(&plan, clock.now());
         let mock = Self {
             issuer: format!("{base_url}{}", plan.issuer_path),
             base_url,
             web_url,
-            clock: Clock::default(),
+            clock,
             keys,
             log: Arc::default(),
             faults: Faults::new(plan.seed),
+            tenants: Mutex::new(tenants),
             clients: Mutex::new(static_clients(&plan)),
             grants: Mutex::default(),
             devices: Mutex::default(),
@@ -81,6 +88,7 @@ impl Mock {
             pages: Pages::new()?,
             sessions: Sessions::default(),
             streams: Streams::default(),
+            listeners: Listeners::default(),
             restarts: watch::Sender::default(),
             calls: Mutex::default(),
             runs: Mutex::default(),
@@ -97,13 +105,16 @@ impl Mock {
     }
 
     /// Writes down that a tool was started.
-    pub(crate) fn started(&self, run: ToolRun) {
+    pub(crate) fn started(self: &Arc<Self>, mut run: ToolRun) -> Running {
         *lock(&self.calls).entry(run.tool.clone()).or_default() += 1;
         let mut runs = lock(&self.runs);
+        run.number = runs.back().map_or(0, |last| last.number + 1);
+        let running = Running::new(self, run.number);
         if runs.len() == MAX_RUNS {
             runs.pop_front();
         }
         runs.push_back(run);
+        running
     }
 
     /// Writes down that a client was met.
@@ -123,15 +134,25 @@ impl Mock {
         if self.tls.is_some() { "https://" } else { "http://" }
     }
 
-    /// Forgets all clients but those of the plan.
+    /// Forgets all clients but those of the plan and of the developer portal.
     pub(crate) fn forget_clients(&self) {
-        *lock(&self.clients) = static_clients(&self.plan);
+        let tenants = lock(&self.tenants);
+        let planned = static_clients(&self.plan);
+        let mut clients = lock(&self.clients);
+        clients.retain(|id, _| tenants.has_client(id));
+        clients.extend(planned);
     }
 
     /// Resets all connections, forgets all sessions, and listens to nobody for a while.
     pub(crate) fn restart(&self, down: Duration) {
         self.sessions.forget();
         self.restarts.send_replace(Restart { down });
+    }
+
+    /// Tells every client that can hear it.
+    pub(crate) fn announce(&self, change: &Change) {
+        self.sessions.announce(change);
+        self.listeners.announce(None, change);
     }
 
     /// The HTTP+SSE endpoint of an organisation.

@@ -26,6 +26,7 @@ mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
 mod network;
+mod outages;
 mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]

@@ -121,6 +121,11 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
+        if let Message::Notification { method, params } = message
+            && method == "notifications/progress"
+        {
+            self.progress(*params, from, now);
+        }
         let Message::Response { id, result } = message else { return true };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.

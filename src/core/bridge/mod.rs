@@ -20,6 +20,7 @@ use super::time::Moment;
 use super::tools;
 use crate::config::{Caller, Config};
 
+mod choice;
 mod closing;
 mod deliver;
 mod handshake;
@@ -27,6 +28,7 @@ mod host;
 mod lingering;
 mod listen;
 mod message;
+mod overdue;
 mod parked;
 mod provisional;
 mod queue;
@@ -36,6 +38,7 @@ mod restore;
 mod resume;
 mod retry;
 mod send;
+mod silence;
 mod streams;
 
 use closing::Closing;
@@ -48,6 +51,7 @@ use queue::Queue;
 use restore::Restore;
 use resume::{Cut, Position};
 use retry::{Delayed, Outage};
+use silence::Silence;
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -79,6 +83,11 @@ pub struct Bridge {
     listen_refused: bool,
     backoff: Backoff,
     outage: Outage,
+    silence: Silence,
+    /// How long a request may take without news of progress.
+    request_limit: Option<Duration>,
+    /// When to look for those that have taken longer.
+    overdue: Option<Duration>,
     /// Response streams that are to be read on.
     cuts: Vec<Cut>,
     /// Requests that the gateway wants later.
@@ -138,6 +147,9 @@ impl Bridge {
             listened: Position::default(),
             listen_refused: false,
             outage: Outage::new(backoff.fork()),
+            silence: Silence::new(config.liveness.ping),
+            request_limit: config.liveness.request_limit,
+            overdue: None,
             cuts: Vec::new(),
             delayed: Vec::new(),
             backoff,
@@ -202,6 +214,8 @@ impl Bridge {
             self.parked_deadline(),
             self.lingering.deadline(),
             self.outage.deadline(),
+            self.silence_deadline(),
+            self.overdue,
             self.cuts.iter().map(Cut::deadline).min(),
             self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
@@ -228,6 +242,8 @@ impl Bridge {
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
         self.tick_delayed(now);
+        self.tick_silence(now, out);
+        self.tick_overdue(now, out);
         self.tick_cuts(now, out);
         self.tick_streams(now, out);
         self.tick_lingering(now, out);
@@ -255,7 +271,8 @@ impl Bridge {
         if self.access.http(id, &event, now, out) {
             return;
         }
-        let open = matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_));
+        let open = event.is_open();
+        self.note_pulse(id, &event, now);
         if retry::is_sign_of_life(&event) {
             self.outage.over(now);
         }

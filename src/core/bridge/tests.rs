@@ -30,6 +30,7 @@ mod restore;
 mod resume;
 mod retry;
 mod sessions;
+mod silence;
 mod together;
 mod tools;
 mod transport;
@@ -77,6 +78,7 @@ impl World {
                 ..LoginOptions::default()
             },
             network: crate::config::Network::default(),
+            liveness: crate::config::Liveness::default(),
             hidden_tools: Vec::new(),
             verbosity: Verbosity::Normal,
             state_dir: None,
