@@ -71,10 +71,11 @@ impl Help {
         for line in section.map(|it| it.lines).unwrap_or_default() {
             let trimmed = line.trim();
             if let Some(flag) = trimmed.strip_prefix("--") {
-                let (written, text) = flag.split_once("  ").unwrap_or((flag, ""));
-                let (name, value) = match written.split_once([' ', '=']) {
-                    Some((name, value)) => (name, Some(value.trim_matches(['<', '>']).to_owned())),
-                    None => (written, None),
+                let (name, rest) = flag.split_once([' ', '=']).unwrap_or((flag, ""));
+                let value = rest.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+                let (value, text) = match value {
+                    Some((value, text)) => (Some(value.to_owned()), text),
+                    None => (None, rest),
                 };
                 let text = text.trim().to_owned();
                 options.push(FlagOfVerb { name: name.to_owned(), value, text });

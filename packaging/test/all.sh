@@ -119,12 +119,19 @@ pack_release() {
 }
 
 documents() {
-  local man=$1/man completions=$1/completions page flag
+  local man=$1/man completions=$1/completions page flag verb value line
   # Every flag and every verb of the help is there.
   while read -r flag; do
     grep -qe "${flag//-/\\\\-}" "$man/$NAME.1" || { echo "$flag is not in the manual"; return 1; }
     grep -qe "$flag" "$completions/$NAME.bash" || { echo "$flag is not completed"; return 1; }
   done < <("target/debug/$NAME" --help | grep -oE '^ +--[a-z][a-z0-9-]+' | tr -d ' ')
+  while read -r verb; do
+    page=$man/$NAME-$verb.1
+    while read -r flag value; do
+      line="\\fB${flag//-/\\-}\\fR${value:+ $value}"
+      grep -qxF -e "$line" "$page" || { echo "$flag $value is not in $page"; return 1; }
+    done < <("target/debug/$NAME" "$verb" --help | grep -oE '^ +--[a-z-]+( <[^>]+>)?')
+  done < <("target/debug/$NAME" --help | sed -n '/^Verbs/,/^$/s/^  \([a-z]*\) .*/\1/p')
   if command -v man >/dev/null; then
     for page in "$man"/*; do
       man -l -Tutf8 "$page" >/dev/null
