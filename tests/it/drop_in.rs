@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use apexmcp_bridge::mock::{Auth, Gateway, Plan};
+use apexmcp_bridge::mock::{Auth, Consent, Gateway, Plan};
 use serde_json::{Value, json};
 
 use super::raw::{Request, serve};
@@ -113,4 +113,27 @@ fn a_tool_that_is_ignored_is_neither_listed_nor_called() {
         check_end(&bridge.end(), 0);
     }
     assert_eq!(gateway.calls("echo"), 0);
+}
+
+#[test]
+fn configured_headers_stay_at_home() {
+    let plan = Plan { consent: Consent::Approve, ..Plan::default() };
+    let gateway = Gateway::start(plan).unwrap();
+    let home = Home::new();
+    for url in [gateway.http_url("acme"), gateway.sse_url("acme")] {
+        let args = [&url, "--header", "X-Tenant: acme"];
+        let mut bridge = Bridge::start_with(&home, Person::Present, &args, &[]);
+        assert!(bridge.handshake("2025-06-18")["result"].is_object());
+        gateway.expire_access_tokens();
+        let answer = bridge.call(1, "echo", json!({ "text": "x" }));
+        assert!(answer["result"].is_object(), "{answer}");
+        check_end(&bridge.end(), 0);
+    }
+    // Metadata, registration, sign-in and both kinds of token requests were among them.
+    let seen = gateway.requests();
+    assert!(seen.iter().filter(|it| it.path == "/token").count() == 4);
+    for request in seen {
+        let is_endpoint = request.path.starts_with("/mcp/");
+        assert_eq!(request.header("x-tenant").is_some(), is_endpoint, "{request:?}");
+    }
 }

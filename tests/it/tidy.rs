@@ -104,3 +104,21 @@ fn every_error_code_is_in_the_docs() {
         assert!(docs.contains(&format!("-{code}")), "-{code} is missing in docs/errors.md");
     }
 }
+
+#[test]
+fn every_test_that_the_docs_name_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_to_string(root.join("docs/testing.md")).unwrap();
+    let (_, table) = docs.split_once("## What bridges get wrong").unwrap();
+    let code: String = [src(), root.join("tests/it")]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.rsplit(" | ").next());
+    let names: Vec<_> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    assert!(20 < names.len(), "{names:?}");
+    for name in names {
+        assert!(code.contains(&format!("fn {name}(")), "there is no test `{name}`");
+    }
+}
