@@ -10,6 +10,7 @@ pub mod event;
 pub mod failure;
 pub mod jsonrpc;
 pub mod link;
+pub mod members;
 pub mod oauth;
 pub mod outbox;
 mod redact;

@@ -53,6 +53,7 @@ impl Bridge {
             self.give_up(&failure, &failure, out);
         }
         self.give_up_parked(out);
+        self.end_listens(out);
         self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
     }
 

@@ -3,13 +3,30 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Pending, Phase, Stream};
+use super::{Bridge, Interest, Pending, Phase, Stream};
 use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
 use crate::core::link::Transport;
+use crate::core::members::Members;
 use crate::core::outbox::Outbox;
 use crate::core::redact::Hidden;
 use crate::core::time::Moment;
+
+/// What the host is to see of a message.
+enum Fate {
+    Pass,
+    Instead(Bytes),
+    Drop,
+}
+
+/// The same answer with another result.
+fn with_result(text: &[u8], result: String) -> Fate {
+    let Some(mut answer) = std::str::from_utf8(text).ok().and_then(Members::read) else {
+        return Fate::Pass;
+    };
+    answer.set("result", result);
+    Fate::Instead(answer.write().into())
+}
 
 impl Bridge {
     /// Whatever a server said: people do not read their own secrets in it.
@@ -42,9 +59,11 @@ impl Bridge {
     ) {
         match read(&bytes) {
             Ok(Frame::Single(message)) => {
-                if self.is_for_host(&message, from, now, out) {
-                    let text = bytes.trim_ascii();
-                    out.push(Effect::Write(one_line(bytes.slice_ref(text))));
+                let text = bytes.slice_ref(bytes.trim_ascii());
+                match self.fate(&message, &text, from, now, out) {
+                    Fate::Pass => out.push(Effect::Write(one_line(text))),
+                    Fate::Instead(text) => out.push(Effect::Write(one_line(text))),
+                    Fate::Drop => {}
                 }
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
@@ -68,8 +87,13 @@ impl Bridge {
         let mut kept = Vec::new();
         for member in members {
             match read_object(member.get()) {
-                Ok(message) if self.is_for_host(&message, from, now, out) => kept.push(*member),
-                Ok(_) => {}
+                Ok(message) => {
+                    let text = bytes.slice_ref(member.get().as_bytes());
+                    // Lists of tools are changed in a revision that has no batches.
+                    if !matches!(self.fate(&message, &text, from, now, out), Fate::Drop) {
+                        kept.push(*member);
+                    }
+                }
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
             }
         }
@@ -84,25 +108,36 @@ impl Bridge {
         }
     }
 
-    /// Settles what a message answers, and says whether the host is to see it.
-    fn is_for_host(
+    /// Settles what a message answers, and says what the host is to see of it.
+    fn fate(
         &mut self,
         message: &Message<'_>,
+        text: &Bytes,
         from: ExchangeId,
         now: Moment,
         out: &mut Outbox<'_>,
-    ) -> bool {
-        let Message::Response { id, result } = message else { return true };
+    ) -> Fate {
+        let (id, result) = match message {
+            Message::Response { id, result } => (id, *result),
+            Message::Request { method, .. } if self.eras.is_modern() => {
+                let warning = format!(
+                    "dropping a request of the gateway, `{method}`: this revision has none"
+                );
+                out.tell(Notice::Warning(warning));
+                return Fate::Drop;
+            }
+            _ => return Fate::Pass,
+        };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.
             out.tell(Notice::Warning("the gateway sent an error without an id".to_owned()));
-            return false;
+            return Fate::Drop;
         };
         if self.handshake.is_replay(id) {
             if let Phase::Replaying(_) = self.phase {
-                self.replay_answered(*result, now, out);
+                self.replay_answered(result, now, out);
             }
-            return false;
+            return Fate::Drop;
         }
         // Over Streamable HTTP an answer comes where its request went: from anywhere else it could
         // be somebody else's word (MCP security best practices, session hijacking).
@@ -110,13 +145,24 @@ impl Bridge {
             |pending: &Pending| self.transport == Transport::Http && pending.exchange != Some(from);
         if self.pending.get(id).is_none_or(elsewhere) {
             out.detail("dropping an answer to no request that is open there");
-            return false;
+            return Fate::Drop;
         }
-        let Some(pending) = self.pending.remove(id) else { return false };
+        let Some(pending) = self.pending.remove(id) else { return Fate::Drop };
         self.outcome = None;
-        if pending.initialize {
-            self.initialize_answered(*result, out);
+        match (pending.interest, result) {
+            (Interest::Initialize, _) => self.initialize_answered(result, out),
+            (Interest::Discover, _) => self.question_answered(id, text),
+            (Interest::Probe, _) => {
+                self.question_answered(id, text);
+                return Fate::Drop;
+            }
+            (Interest::Tools, Some(result)) => {
+                if let Some(kept) = self.learn_tools(result, out) {
+                    return with_result(text, kept);
+                }
+            }
+            _ => {}
         }
-        true
+        Fate::Pass
     }
 }

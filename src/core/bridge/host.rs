@@ -1,10 +1,11 @@
 //! What the host writes.
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Kind, Outgoing, Pending};
+use super::{Bridge, Interest, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
@@ -95,14 +96,17 @@ impl Bridge {
             }
         }
         for id in &ids {
-            self.pending.insert(id.clone(), Pending { exchange: None, initialize: false });
+            self.pending.insert(id.clone(), Pending::new(Interest::None));
         }
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
     fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+        let claims = self.eras.claim(message);
         match message {
-            Message::Request { id, method, .. } => self.request(id, method, bytes, now, out),
+            Message::Request { id, method, .. } => {
+                self.request(id, method, bytes, claims, now, out);
+            }
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
                 "notifications/initialized" if self.phase.is_replay() => {
@@ -110,24 +114,40 @@ impl Bridge {
                 }
                 "notifications/initialized" => self.enqueue(bytes, Kind::Initialized, now),
                 "notifications/cancelled" => self.cancel(*params, bytes, now, out),
-                _ => self.enqueue(bytes, Kind::Notification, now),
+                _ => {
+                    let mut outgoing = Outgoing::new(bytes, Kind::Notification, now);
+                    outgoing.claims = claims;
+                    self.queue.push_back(outgoing);
+                }
             },
+            Message::Response { .. } if self.eras.is_modern() => {
+                out.detail("dropping an answer of the host: the server has asked nothing");
+            }
             Message::Response { .. } => self.enqueue(bytes, Kind::Response, now),
         }
     }
 
-    fn request(&mut self, id: &Id, method: &str, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    fn request(
+        &mut self,
+        id: &Id,
+        method: &str,
+        bytes: Bytes,
+        claims: Option<HeaderValue>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         if self.pending.contains_key(id) {
             let failure = Failure::InvalidRequest("this id is in use by an open request");
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
         let initialize = method == "initialize";
-        self.pending.insert(id.clone(), Pending { exchange: None, initialize });
+        self.pending.insert(id.clone(), Pending::new(Interest::of(method)));
         let kind =
             if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
         let mut outgoing = Outgoing::new(bytes, kind, now);
         outgoing.urgent = method == "ping";
+        outgoing.claims = claims;
         self.queue.push_back(outgoing);
     }
 
@@ -143,7 +163,10 @@ impl Bridge {
         let Some(id) = params.and_then(cancelled_id) else {
             return self.enqueue(bytes, Kind::Notification, now);
         };
-        if self.pending.get(&id).is_some_and(|pending| pending.initialize) {
+        if self.eras.is_modern() {
+            return self.cancel_stream(&id, out);
+        }
+        if self.pending.get(&id).is_some_and(|it| it.interest == Interest::Initialize) {
             out.detail("the host cancelled `initialize`, which cannot be cancelled");
             return;
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use url::Url;
 
 use super::backoff::Backoff;
@@ -22,23 +23,29 @@ use crate::config::{Caller, Config};
 
 mod closing;
 mod deliver;
+mod era;
 mod handshake;
 mod host;
 mod lingering;
 mod listen;
 mod parked;
+mod pending;
 mod provisional;
 mod queue;
 mod receive;
+mod refresh;
 mod send;
 mod streams;
 
 use closing::Closing;
+use era::Eras;
 use handshake::{Handshake, Phase};
 use lingering::Lingering;
 use listen::Listen;
+use pending::{Interest, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use refresh::Refresh;
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -64,6 +71,7 @@ pub struct Bridge {
     /// Whether the standalone stream was refused since it last was open.
     listen_refused: bool,
     backoff: Backoff,
+    eras: Eras,
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
@@ -99,6 +107,10 @@ struct Outgoing {
     lingers: Option<Duration>,
     /// Whether others may be waiting for it; see `send`.
     urgent: bool,
+    /// The version that it claims for itself (MCP 2026-07-28).
+    claims: Option<HeaderValue>,
+    /// Whether the list of tools was read for it, because its headers were wrong.
+    refreshed: bool,
 }
 
 impl Outgoing {
@@ -113,6 +125,8 @@ impl Outgoing {
             in_session: false,
             lost: 0,
             lingers: None,
+            claims: None,
+            refreshed: false,
         }
     }
 }
@@ -149,14 +163,6 @@ impl Kind {
     }
 }
 
-/// A request that has no answer yet.
-#[derive(Clone, Debug)]
-struct Pending {
-    /// Where the answer is expected; `None`: not sent yet, or on the shared stream.
-    exchange: Option<ExchangeId>,
-    initialize: bool,
-}
-
 /// What an exchange is for.
 #[derive(Debug)]
 enum Exchange {
@@ -166,6 +172,8 @@ enum Exchange {
     Listen(Option<u64>),
     /// The one stream of HTTP+SSE.
     Stream(Option<u64>),
+    /// The list of tools, for a call that was refused.
+    Refresh(Box<Refresh>),
     Goodbye,
 }
 
@@ -199,6 +207,7 @@ impl Bridge {
             listen: Listen::default(),
             listen_refused: false,
             backoff: Backoff::new(seed.rotate_left(17)),
+            eras: Eras::new(seed),
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
@@ -324,6 +333,7 @@ impl Bridge {
                     self.exchanges.insert(id, Exchange::Stream(generation));
                 }
             }
+            Exchange::Refresh(refresh) => self.refreshing(id, refresh, event, now, out),
             Exchange::Goodbye if open => out.push(Effect::Abort(id)),
             Exchange::Goodbye => {}
         }
@@ -348,8 +358,11 @@ impl Bridge {
     /// Answers one request with a failure, if it still waits.
     fn fail(&mut self, id: &Id, failure: &Failure, out: &mut Outbox<'_>) {
         let Some(pending) = self.pending.remove(id) else { return };
-        if pending.initialize {
+        if pending.interest == Interest::Initialize {
             self.phase = Phase::Fresh;
+        }
+        if self.question_failed(id, &pending, failure, out) {
+            return;
         }
         // A failure that meets many requests is told once.
         if self.outcome.as_ref() != Some(failure) {

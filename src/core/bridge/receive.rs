@@ -89,6 +89,7 @@ impl Bridge {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status => {
+                let Some(outgoing) = self.refresh(id, outgoing, &body, now, out) else { return };
                 let evidence = is_transport_evidence(status) && !answers(&body, &outgoing);
                 if evidence && self.switch(status, &body, out) {
                     self.send_again(outgoing);

@@ -45,6 +45,11 @@ impl Bridge {
                 }
             };
             let Some(next) = self.within_limits(next) else { return };
+            if let Next::Queued(index) = next
+                && self.ask_first(index, now)
+            {
+                continue;
+            }
             let url = match self.transport {
                 Transport::Http => self.server().clone(),
                 Transport::Sse => match self.endpoint(token.as_ref(), now, out) {
@@ -63,7 +68,10 @@ impl Bridge {
                 _ => Expect::Messages,
             };
             let body = outgoing.bytes.clone();
-            let request = self.carrier.post(&url, token.as_ref(), body, expect);
+            let mut request = self.carrier.post(&url, token.as_ref(), body, expect);
+            if let Some(version) = &outgoing.claims {
+                self.eras.repeat(version, &outgoing.bytes, &mut request.headers);
+            }
             self.send(outgoing, request, out, now);
         }
     }
@@ -75,6 +83,9 @@ impl Bridge {
             return Some(Next::Replay);
         }
         let front = self.queue.front()?;
+        if self.eras.is_asking() {
+            return None;
+        }
         if self.phase.lets_pass(&front.kind) {
             return Some(Next::Queued(0));
         }

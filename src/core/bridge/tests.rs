@@ -22,6 +22,7 @@ mod chaos;
 mod imported;
 mod invalid;
 mod limits;
+mod modern;
 mod patience;
 mod provisional;
 mod redaction;

@@ -1,0 +1,299 @@
+//! Which era of the protocol is spoken. Up to 2025-11-25 a conversation begins with `initialize`
+//! (legacy); from 2026-07-28 on every request says for itself what it speaks (modern).
+//!
+//! The era of the host shows in how it opens. The era of the server is found out at no cost where
+//! both agree; only a modern request to a server that nobody knows is preceded by a question,
+//! because a legacy server might run it for what it is not (MCP 2026-07-28, versioning).
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::HeaderValue;
+use serde_json::value::RawValue;
+
+use super::{Bridge, Interest, Kind, Outgoing, Pending};
+use crate::core::event::{Effect, Notice};
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::{Id, Message};
+use crate::core::link::Transport;
+use crate::core::link::annotations::Schemas;
+use crate::core::link::derived;
+use crate::core::members::{Members, quoted};
+use crate::core::outbox::Outbox;
+use crate::core::time::Moment;
+
+/// Where a notification says to which subscription it belongs.
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// Where a request says which version it speaks.
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// What is being spoken, and what is known of both sides.
+#[derive(Debug)]
+pub(super) struct Eras {
+    /// What is spoken to the server.
+    spoken: Spoken,
+    /// The version that a message claimed last.
+    version: Option<HeaderValue>,
+    /// Whether the server speaks 2026-07-28, if that is known.
+    server_is_modern: Option<bool>,
+    /// The `server/discover` that will tell.
+    asked: Option<Id>,
+    /// What is known of the tools.
+    pub(super) schemas: Schemas,
+    prefix: u64,
+    count: u64,
+}
+
+/// What is spoken to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    /// Nothing yet that decides it.
+    Open,
+    Legacy,
+    Modern,
+}
+
+impl Eras {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            spoken: Spoken::Open,
+            version: None,
+            server_is_modern: None,
+            asked: None,
+            schemas: Schemas::default(),
+            prefix: seed,
+            count: 0,
+        }
+    }
+
+    /// Whether requests say for themselves what they speak.
+    pub(super) fn is_modern(&self) -> bool {
+        self.spoken != Spoken::Legacy && self.version.is_some()
+    }
+
+    /// An id that no host would choose.
+    pub(super) fn own_id(&mut self) -> Id {
+        self.count += 1;
+        Id::String(format!("{}{}", self.own_prefix(), self.count).into())
+    }
+
+    pub(super) fn own_prefix(&self) -> String {
+        format!("apexmcp-bridge-{:016x}-era-", self.prefix)
+    }
+
+    /// Whether nothing may be sent before the server has told what it speaks.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Adds the headers that repeat a message's own words.
+    pub(super) fn repeat(&self, version: &HeaderValue, body: &[u8], headers: &mut HeaderMap) {
+        headers.extend(derived::headers(version, body, &self.schemas));
+    }
+
+    /// The version that a message is sent under; `None` where the session has one. After an
+    /// `initialize` no message is looked at for it.
+    pub(super) fn claim(&mut self, message: &Message<'_>) -> Option<HeaderValue> {
+        if self.spoken == Spoken::Legacy {
+            return None;
+        }
+        match message {
+            Message::Request { method, .. } if method == "initialize" => {
+                self.spoken = Spoken::Legacy;
+                None
+            }
+            Message::Request { method, params, .. } => {
+                if let Some(version) = params.and_then(claimed) {
+                    // A host may ask what there is, and then go the old way.
+                    if method != "server/discover" {
+                        self.spoken = Spoken::Modern;
+                    }
+                    self.version = Some(version);
+                }
+                self.version.clone()
+            }
+            Message::Notification { params, .. } => {
+                params.and_then(claimed).or_else(|| self.version.clone())
+            }
+            Message::Response { .. } => None,
+        }
+    }
+}
+
+impl Bridge {
+    /// Before a modern request to a server that nobody knows goes a `server/discover`: the
+    /// host's, if that is what it is, or our own. `true` if it was put before this message.
+    pub(super) fn ask_first(&mut self, index: usize, now: Moment) -> bool {
+        if self.eras.server_is_modern.is_some() || self.transport != Transport::Http {
+            return false;
+        }
+        let Some(outgoing) = self.queue.iter().nth(index) else { return false };
+        let (Some(_), Kind::Request(id)) = (&outgoing.claims, &outgoing.kind) else {
+            return false;
+        };
+        let interest = self.pending.get(id).map(|pending| pending.interest);
+        if let Some(Interest::Discover | Interest::Probe) = interest {
+            self.eras.asked = Some(id.clone());
+            return false;
+        }
+        let id = self.eras.own_id();
+        let question = question(&outgoing.bytes, &id, "server/discover", None);
+        let Some(question) = question else { return false };
+        let mut probe = Outgoing::new(question, Kind::Request(id.clone()), now);
+        probe.claims.clone_from(&outgoing.claims);
+        self.pending.insert(id, Pending::new(Interest::Probe));
+        self.queue.push_front(probe);
+        true
+    }
+
+    /// It was not answered where it was sent, and will be sent again: the decision is made anew.
+    pub(super) fn not_asked(&mut self, outgoing: &Outgoing) {
+        if self.eras.asked.as_ref().is_some_and(|asked| outgoing.kind.ids().contains(asked)) {
+            self.eras.asked = None;
+        }
+    }
+
+    /// A question of our own got no answer: whoever it was asked for gets the failure. `true` if
+    /// it was one.
+    pub(super) fn question_failed(
+        &mut self,
+        id: &Id,
+        pending: &Pending,
+        failure: &Failure,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        if self.eras.asked.as_ref() == Some(id) {
+            self.eras.asked = None;
+        }
+        if pending.interest == Interest::Listen && *failure == Failure::Lost {
+            listen_over(id, out);
+            return true;
+        }
+        if pending.interest != Interest::Probe {
+            return false;
+        }
+        if let Some(outgoing) = self.queue.remove(0) {
+            self.drop_outgoing(&outgoing, failure, out);
+        }
+        true
+    }
+
+    /// The server has answered a `server/discover` that decides. Whatever it said, it is a modern
+    /// one if that is an answer of its era.
+    pub(super) fn question_answered(&mut self, id: &Id, text: &[u8]) {
+        if self.eras.asked.as_ref() != Some(id) {
+            return;
+        }
+        self.eras.asked = None;
+        self.eras.server_is_modern = Some(is_modern_answer(text));
+    }
+
+    /// The host cancels a request of 2026-07-28: its stream is closed, which is how the server
+    /// learns of it, and nothing more is said (MCP 2026-07-28, cancellation).
+    pub(super) fn cancel_stream(&mut self, id: &Id, out: &mut Outbox<'_>) {
+        let wanted = Kind::Request(id.clone());
+        if self.eras.asked.as_ref() == Some(id) {
+            self.eras.asked = None;
+        }
+        if let Some(exchange) = self.pending.remove(id).and_then(|pending| pending.exchange) {
+            self.exchanges.remove(&exchange);
+            out.push(Effect::Abort(exchange));
+        }
+        if self.unpark(id) {
+            return;
+        }
+        let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
+        if let Some(index) = queued {
+            self.queue.remove(index);
+        }
+    }
+
+    /// The end has come for what would go on for ever.
+    pub(super) fn end_listens(&mut self, out: &mut Outbox<'_>) {
+        let listens = self.pending.iter().filter(|(_, it)| it.interest == Interest::Listen);
+        let listens: Vec<_> = listens.map(|(id, _)| id.clone()).collect();
+        for id in listens {
+            self.cancel_stream(&id, out);
+            listen_over(&id, out);
+        }
+    }
+
+    /// A list of tools, for the host: without those that misuse `x-mcp-header`. `None` if it
+    /// stays as it is.
+    pub(super) fn learn_tools(
+        &mut self,
+        result: &RawValue,
+        out: &mut Outbox<'_>,
+    ) -> Option<String> {
+        if !self.eras.is_modern() {
+            return None;
+        }
+        let learned = self.eras.schemas.learn(result.get());
+        for (tool, reason) in learned.rejected {
+            out.tell(Notice::Warning(format!("the tool `{tool}` is left out: {reason}")));
+        }
+        learned.kept
+    }
+}
+
+/// A subscription that had begun is over: the host is told so, as the revision asks of whoever
+/// ends one on stdio (MCP 2026-07-28, cancellation).
+fn listen_over(id: &Id, out: &mut Outbox<'_>) {
+    let id = id.to_json();
+    let cancelled = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+    );
+    let answer = format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"{SUBSCRIPTION}":{id}}}}}}}"#
+    );
+    out.push(Effect::Write(cancelled.into()));
+    out.push(Effect::Write(answer.into()));
+}
+
+/// The version that a request's `_meta` claims.
+fn claimed(params: &RawValue) -> Option<HeaderValue> {
+    let version = Members::read(params.get())?.object("_meta")?.string(VERSION)?;
+    HeaderValue::from_str(&version).ok()
+}
+
+/// A request of our own that says the same of the host as this one.
+pub(super) fn question(
+    request: &Bytes,
+    id: &Id,
+    method: &str,
+    cursor: Option<&str>,
+) -> Option<Bytes> {
+    let request = Members::read(std::str::from_utf8(request).ok()?)?;
+    let params = request.object("params")?;
+    let mut meta = params.object("_meta")?;
+    meta.remove("progressToken");
+    let cursor = cursor.map(|it| format!(r#""cursor":{},"#, quoted(it))).unwrap_or_default();
+    let text = format!(
+        r#"{{"jsonrpc":"2.0","id":{},"method":{},"params":{{{cursor}"_meta":{}}}}}"#,
+        id.to_json(),
+        quoted(method),
+        meta.write()
+    );
+    Some(text.into())
+}
+
+/// Whether only a server of 2026-07-28 or later answers `server/discover` like this.
+fn is_modern_answer(text: &[u8]) -> bool {
+    let answer = std::str::from_utf8(text).ok().and_then(Members::read);
+    let Some(answer) = answer else { return false };
+    if let Some(result) = answer.object("result") {
+        return result.get("supportedVersions").is_some_and(|versions| versions.starts_with('['));
+    }
+    answer.object("error").is_some_and(|error| is_modern_error(&error))
+}
+
+/// Whether it is an error that the new revision has defined: older servers use the codes above
+/// -32020 for anything.
+fn is_modern_error(error: &Members<'_>) -> bool {
+    match error.get("code") {
+        Some("-32020" | "-32021") => true,
+        Some("-32022") => error
+            .object("data")
+            .is_some_and(|data| data.get("supported").is_some_and(|it| it.starts_with('['))),
+        _ => false,
+    }
+}
