@@ -8,6 +8,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::jsonrpc::Id;
+
 /// The members of an object in the order in which they stand; names and values are JSON.
 #[derive(Clone, Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -26,6 +28,11 @@ impl<'a> Members<'a> {
     /// The value of this name, if it is a string.
     pub fn string(&self, name: &str) -> Option<String> {
         serde_json::from_str(self.get(name)?).ok()
+    }
+
+    /// The value of this name, if it is a request's id.
+    pub fn id(&self, name: &str) -> Option<Id> {
+        Id::read(serde_json::from_str(self.get(name)?).ok()?)
     }
 
     /// The object of this name.

@@ -16,3 +16,4 @@ pub mod outbox;
 mod redact;
 pub mod time;
 pub mod tools;
+pub mod translate;

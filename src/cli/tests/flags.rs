@@ -13,7 +13,7 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--callback-path", "/cb"], "path /cb"),
     (&["--allow-http"], ""),
     (&["--transport", "http-first"], ""),
-    (&["--protocol", "auto"], NO_EFFECT),
+    (&["--protocol", "legacy"], "Legacy"),
     (&["--debug"], "Debug"),
     (&["--silent"], "Silent"),
     (&["--enable-proxy"], ""),
@@ -86,6 +86,14 @@ fn the_docs_tell_the_truth_about_every_flag() {
         n_flags += 1;
     }
     assert_eq!(rows.len(), n_flags, "the table has flags that nobody knows");
+}
+
+#[test]
+fn eras() {
+    check(&[URL, "--protocol", "auto"], &[], PLAIN);
+    check(&[URL, "--protocol", "modern"], &[], &format!("{PLAIN}\nModern"));
+    let warning = "warning: `--protocol` is ignored, expected `auto`, `legacy` or `modern`";
+    check(&[URL, "--protocol", "2026"], &[], &format!("{PLAIN}\n{warning}"));
 }
 
 #[test]

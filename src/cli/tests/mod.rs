@@ -19,7 +19,7 @@ use std::path::Path;
 use super::sign_in::DEFAULT_HOST;
 use super::{Environment, Invocation, LogoutRequest, parse};
 use crate::config::{
-    Config, ConfiguredClient, Network, ResourceParameter, TokenStore, Verbosity, Way,
+    Config, ConfiguredClient, Network, Protocol, ResourceParameter, TokenStore, Verbosity, Way,
 };
 
 /// An environment of a test: variables, and files whose name begins with `/`.
@@ -130,6 +130,7 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
             .then(|| format!("head {:?}", network.head_limit)),
         (network.pause_limit != default.pause_limit)
             .then(|| format!("pause {:?}", network.pause_limit)),
+        (config.protocol != Protocol::Auto).then(|| format!("{:?}", config.protocol)),
         (!config.hidden_tools.is_empty()).then(|| format!("hidden {:?}", config.hidden_tools)),
         config.state_dir.as_ref().map(|path| format!("state in {}", path.display())),
         (config.verbosity != Verbosity::Normal).then(|| format!("{:?}", config.verbosity)),

@@ -51,9 +51,10 @@ impl Bridge {
         if self.access.is_signing_in() {
             let failure = self.unfinished();
             self.give_up(&failure, &failure, out);
+            self.settle(now, out);
         }
         self.give_up_parked(out);
-        self.end_listens(out);
+        self.end_translated(now, out);
         self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
     }
 
@@ -81,6 +82,7 @@ impl Bridge {
                 if self.access.is_signing_in() && !self.pending.is_empty() {
                     let failure = self.unfinished();
                     self.give_up(&failure, &failure, out);
+                    self.settle(now, out);
                 }
                 if over {
                     self.give_up(
@@ -88,6 +90,7 @@ impl Bridge {
                         &Failure::Closing { sent: true },
                         out,
                     );
+                    self.settle(now, out);
                 }
                 // Tokens that are on their way are worth the wait: those before them are spent.
                 let waits = self.access.expects_tokens() && !over;

@@ -61,8 +61,8 @@ impl Bridge {
             Ok(Frame::Single(message)) => {
                 let text = bytes.slice_ref(bytes.trim_ascii());
                 match self.fate(&message, &text, from, now, out) {
-                    Fate::Pass => out.push(Effect::Write(one_line(text))),
-                    Fate::Instead(text) => out.push(Effect::Write(one_line(text))),
+                    Fate::Pass => self.tell_host(text, Some(from), now, out),
+                    Fate::Instead(text) => self.tell_host(text, Some(from), now, out),
                     Fate::Drop => {}
                 }
             }
@@ -98,13 +98,14 @@ impl Bridge {
             }
         }
         let whole = kept.len() == members.len();
-        if whole && self.handshake.has_batches() {
+        let translated = self.eras.translator.is_some();
+        if whole && self.handshake.has_batches() && !translated {
             out.push(Effect::Write(one_line(bytes.slice_ref(bytes.trim_ascii()))));
             return;
         }
         for member in kept {
             let member = bytes.slice_ref(member.get().as_bytes());
-            out.push(Effect::Write(one_line(member)));
+            self.tell_host(member, Some(from), now, out);
         }
     }
 
@@ -151,9 +152,9 @@ impl Bridge {
         self.outcome = None;
         match (pending.interest, result) {
             (Interest::Initialize, _) => self.initialize_answered(result, out),
-            (Interest::Discover, _) => self.question_answered(id, text),
-            (Interest::Probe, _) => {
-                self.question_answered(id, text);
+            (Interest::Discover | Interest::Probe, _)
+                if !self.question_answered(id, text, now, out) =>
+            {
                 return Fate::Drop;
             }
             (Interest::Tools, Some(result)) => {

@@ -5,12 +5,15 @@
 //! both agree; only a modern request to a server that nobody knows is preceded by a question,
 //! because a legacy server might run it for what it is not (MCP 2026-07-28, versioning).
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
 use serde_json::value::RawValue;
 
 use super::{Bridge, Interest, Kind, Outgoing, Pending};
+use crate::config::Protocol;
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Id, Message};
@@ -20,11 +23,7 @@ use crate::core::link::derived;
 use crate::core::members::{Members, quoted};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
-
-/// Where a notification says to which subscription it belongs.
-const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
-/// Where a request says which version it speaks.
-const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+use crate::core::translate::{self, Translator};
 
 /// What is being spoken, and what is known of both sides.
 #[derive(Debug)]
@@ -33,14 +32,29 @@ pub(super) struct Eras {
     spoken: Spoken,
     /// The version that a message claimed last.
     version: Option<HeaderValue>,
-    /// Whether the server speaks 2026-07-28, if that is known.
-    server_is_modern: Option<bool>,
-    /// The `server/discover` that will tell.
-    asked: Option<Id>,
+    /// What the user wants spoken.
+    pub(super) protocol: Protocol,
+    /// What is known of the server.
+    known: Known,
+    /// The `server/discover` that will tell, and the host's line, if it was the host's.
+    asked: Option<(Id, Option<Bytes>)>,
+    /// What stands between a host and a server of different eras.
+    pub(super) translator: Option<Translator>,
+    /// What the translator wants sent.
+    pub(super) lines: VecDeque<Bytes>,
+    /// What the translator has to be told.
+    pub(super) failures: VecDeque<(Id, Failure)>,
     /// What is known of the tools.
     pub(super) schemas: Schemas,
     prefix: u64,
     count: u64,
+}
+
+/// Which eras a server is known to speak; `None`: nobody has found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Known {
+    modern: Option<bool>,
+    legacy: Option<bool>,
 }
 
 /// What is spoken to the server.
@@ -53,12 +67,16 @@ enum Spoken {
 }
 
 impl Eras {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(protocol: Protocol, seed: u64) -> Self {
         Self {
             spoken: Spoken::Open,
             version: None,
-            server_is_modern: None,
+            protocol,
+            known: Known::default(),
             asked: None,
+            translator: None,
+            lines: VecDeque::new(),
+            failures: VecDeque::new(),
             schemas: Schemas::default(),
             prefix: seed,
             count: 0,
@@ -68,6 +86,60 @@ impl Eras {
     /// Whether requests say for themselves what they speak.
     pub(super) fn is_modern(&self) -> bool {
         self.spoken != Spoken::Legacy && self.version.is_some()
+    }
+
+    /// Whether the conversation cannot become one with a handshake any more.
+    pub(super) fn is_pinned_modern(&self) -> bool {
+        self.spoken == Spoken::Modern
+    }
+
+    /// Whether the server is known to take no `initialize`, or is to be spoken to without.
+    pub(super) fn has_no_handshake(&self) -> bool {
+        match self.protocol {
+            Protocol::Auto => self.known.legacy == Some(false),
+            Protocol::Legacy => false,
+            Protocol::Modern => true,
+        }
+    }
+
+    /// Whether the server is known not to speak 2026-07-28, or is to be spoken to as if.
+    pub(super) fn is_known_legacy(&self) -> bool {
+        match self.protocol {
+            Protocol::Auto => self.known.modern == Some(false),
+            Protocol::Legacy => true,
+            Protocol::Modern => false,
+        }
+    }
+
+    /// Whether this is the question that decides.
+    pub(super) fn is_asked(&self, id: &Id) -> bool {
+        self.asked.as_ref().is_some_and(|(asked, _)| asked == id)
+    }
+
+    /// Another conversation begins; what is known of the server stays.
+    pub(super) fn forget_conversation(&mut self) {
+        self.spoken = Spoken::Open;
+        self.version = None;
+        self.asked = None;
+        self.lines.clear();
+        self.failures.clear();
+    }
+
+    /// A seed for the ids of another translator.
+    pub(super) fn next_seed(&mut self) -> u64 {
+        self.count += 1;
+        self.prefix.rotate_left(23) ^ self.count
+    }
+
+    /// What the server has shown of itself.
+    pub(super) fn learn(
+        &mut self,
+        modern: Option<bool>,
+        legacy: Option<bool>,
+        _: Moment,
+        _: &mut Outbox<'_>,
+    ) {
+        self.known = Known { modern, legacy: legacy.or(self.known.legacy) };
     }
 
     /// An id that no host would choose.
@@ -123,7 +195,8 @@ impl Bridge {
     /// Before a modern request to a server that nobody knows goes a `server/discover`: the
     /// host's, if that is what it is, or our own. `true` if it was put before this message.
     pub(super) fn ask_first(&mut self, index: usize, now: Moment) -> bool {
-        if self.eras.server_is_modern.is_some() || self.transport != Transport::Http {
+        let decided = self.eras.known.modern.is_some() || self.eras.protocol == Protocol::Modern;
+        if decided || self.eras.translator.is_some() || self.transport != Transport::Http {
             return false;
         }
         let Some(outgoing) = self.queue.iter().nth(index) else { return false };
@@ -132,7 +205,8 @@ impl Bridge {
         };
         let interest = self.pending.get(id).map(|pending| pending.interest);
         if let Some(Interest::Discover | Interest::Probe) = interest {
-            self.eras.asked = Some(id.clone());
+            let line = (interest == Some(Interest::Discover)).then(|| outgoing.bytes.clone());
+            self.eras.asked = Some((id.clone(), line));
             return false;
         }
         let id = self.eras.own_id();
@@ -147,7 +221,7 @@ impl Bridge {
 
     /// It was not answered where it was sent, and will be sent again: the decision is made anew.
     pub(super) fn not_asked(&mut self, outgoing: &Outgoing) {
-        if self.eras.asked.as_ref().is_some_and(|asked| outgoing.kind.ids().contains(asked)) {
+        if outgoing.kind.ids().iter().any(|id| self.eras.is_asked(id)) {
             self.eras.asked = None;
         }
     }
@@ -161,10 +235,11 @@ impl Bridge {
         failure: &Failure,
         out: &mut Outbox<'_>,
     ) -> bool {
-        if self.eras.asked.as_ref() == Some(id) {
+        if self.eras.is_asked(id) {
             self.eras.asked = None;
         }
-        if pending.interest == Interest::Listen && *failure == Failure::Lost {
+        let direct = self.eras.translator.is_none();
+        if pending.interest == Interest::Listen && *failure == Failure::Lost && direct {
             listen_over(id, out);
             return true;
         }
@@ -177,21 +252,33 @@ impl Bridge {
         true
     }
 
-    /// The server has answered a `server/discover` that decides. Whatever it said, it is a modern
-    /// one if that is an answer of its era.
-    pub(super) fn question_answered(&mut self, id: &Id, text: &[u8]) {
-        if self.eras.asked.as_ref() != Some(id) {
-            return;
+    /// The server has answered a `server/discover` that decides: in the words of its era, or as
+    /// somebody who does not know what that is. `true` if its words are for the host.
+    pub(super) fn question_answered(
+        &mut self,
+        id: &Id,
+        text: &[u8],
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        if !self.eras.is_asked(id) {
+            return true;
         }
-        self.eras.asked = None;
-        self.eras.server_is_modern = Some(is_modern_answer(text));
+        let line = self.eras.asked.take().and_then(|(_, line)| line);
+        let modern = is_modern_answer(text);
+        self.eras.learn(Some(modern), None, now, out);
+        if modern {
+            return line.is_some();
+        }
+        self.fall_back(line, now, out);
+        false
     }
 
     /// The host cancels a request of 2026-07-28: its stream is closed, which is how the server
     /// learns of it, and nothing more is said (MCP 2026-07-28, cancellation).
     pub(super) fn cancel_stream(&mut self, id: &Id, out: &mut Outbox<'_>) {
         let wanted = Kind::Request(id.clone());
-        if self.eras.asked.as_ref() == Some(id) {
+        if self.eras.is_asked(id) {
             self.eras.asked = None;
         }
         if let Some(exchange) = self.pending.remove(id).and_then(|pending| pending.exchange) {
@@ -213,7 +300,9 @@ impl Bridge {
         let listens: Vec<_> = listens.map(|(id, _)| id.clone()).collect();
         for id in listens {
             self.cancel_stream(&id, out);
-            listen_over(&id, out);
+            if self.eras.translator.is_none() {
+                listen_over(&id, out);
+            }
         }
     }
 
@@ -238,20 +327,15 @@ impl Bridge {
 /// A subscription that had begun is over: the host is told so, as the revision asks of whoever
 /// ends one on stdio (MCP 2026-07-28, cancellation).
 fn listen_over(id: &Id, out: &mut Outbox<'_>) {
-    let id = id.to_json();
-    let cancelled = format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
-    );
-    let answer = format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","_meta":{{"{SUBSCRIPTION}":{id}}}}}}}"#
-    );
-    out.push(Effect::Write(cancelled.into()));
-    out.push(Effect::Write(answer.into()));
+    for line in translate::over(id) {
+        out.push(Effect::Write(line));
+    }
 }
 
 /// The version that a request's `_meta` claims.
 fn claimed(params: &RawValue) -> Option<HeaderValue> {
-    let version = Members::read(params.get())?.object("_meta")?.string(VERSION)?;
+    let version =
+        Members::read(params.get())?.object("_meta")?.string(translate::PROTOCOL_VERSION)?;
     HeaderValue::from_str(&version).ok()
 }
 

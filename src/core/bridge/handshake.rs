@@ -216,7 +216,7 @@ impl Bridge {
     /// The gateway has taken `notifications/initialized`, or has had time enough.
     pub(super) fn ready(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.phase = Phase::Ready;
-        self.pay_owed(out);
+        self.pay_owed(now, out);
         if self.transport == Transport::Http {
             self.open_listen(now, out);
         }

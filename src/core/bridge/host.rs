@@ -23,7 +23,7 @@ impl Bridge {
             return;
         }
         match read(&line) {
-            Ok(Frame::Single(message)) => self.message(&message, line.clone(), now, out),
+            Ok(Frame::Single(message)) => self.host_message(&message, line.clone(), now, out),
             Ok(Frame::Batch(members)) if self.handshake.has_batches() => {
                 self.batch(&members, &line, now, out);
             }
@@ -67,7 +67,7 @@ impl Bridge {
             match read_object(member.get()) {
                 Ok(message) => {
                     let bytes = line.slice_ref(member.get().as_bytes());
-                    self.message(&message, bytes, now, out);
+                    self.host_message(&message, bytes, now, out);
                 }
                 Err(Malformed::NotRpc(Some(id))) => self.invalid(id, NO_MESSAGE, out),
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
@@ -101,7 +101,13 @@ impl Bridge {
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
-    fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn message(
+        &mut self,
+        message: &Message<'_>,
+        bytes: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         let claims = self.eras.claim(message);
         match message {
             Message::Request { id, method, .. } => {

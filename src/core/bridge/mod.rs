@@ -19,6 +19,7 @@ use super::link::{Carrier, Transport};
 use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
+use super::translate::Translator;
 use crate::config::{Caller, Config};
 
 mod closing;
@@ -36,16 +37,16 @@ mod receive;
 mod refresh;
 mod send;
 mod streams;
+mod translated;
 
 use closing::Closing;
 use era::Eras;
 use handshake::{Handshake, Phase};
 use lingering::Lingering;
 use listen::Listen;
-use pending::{Interest, Pending};
+use pending::{Exchange, Interest, Pending};
 use provisional::Provisional;
 use queue::Queue;
-use refresh::Refresh;
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -163,20 +164,6 @@ impl Kind {
     }
 }
 
-/// What an exchange is for.
-#[derive(Debug)]
-enum Exchange {
-    /// A message of the host, and the generation of the token that it was sent with.
-    Post(Outgoing, Option<u64>),
-    /// The standalone stream of Streamable HTTP.
-    Listen(Option<u64>),
-    /// The one stream of HTTP+SSE.
-    Stream(Option<u64>),
-    /// The list of tools, for a call that was refused.
-    Refresh(Box<Refresh>),
-    Goodbye,
-}
-
 /// How long a request waits for a connection that was lost: the host should learn of an outage
 /// before its own limit, the shortest of which are about 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -207,7 +194,7 @@ impl Bridge {
             listen: Listen::default(),
             listen_refused: false,
             backoff: Backoff::new(seed.rotate_left(17)),
-            eras: Eras::new(seed),
+            eras: Eras::new(config.protocol, seed),
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
@@ -242,8 +229,15 @@ impl Bridge {
             Event::Store(event) => self.access.store(event, now, &mut out),
             Event::Redirect(event) => self.access.redirect(event, now, &mut out),
         }
+        self.settle(now, &mut out);
         self.tick(now, &mut out);
-        self.pump(now, &mut out);
+        // What cannot be sent may have to be said in other words, a few times at most.
+        for _ in 0..8 {
+            self.pump(now, &mut out);
+            if !self.settle(now, &mut out) {
+                break;
+            }
+        }
         self.check_closing(now, &mut out);
         self.last_exchange = last;
         self.hide_secrets(effects.get_mut(before..).unwrap_or_default());
@@ -266,6 +260,7 @@ impl Bridge {
             self.credential_deadline(),
             self.parked_deadline(),
             self.lingering.deadline(),
+            self.eras.translator.as_ref().and_then(Translator::deadline),
         ]
         .into_iter()
         .flatten()
@@ -274,7 +269,7 @@ impl Bridge {
 
     /// Whether another line of the host may be read.
     pub fn accepts_lines(&self) -> bool {
-        self.queue.has_room()
+        self.queue.has_room() && !self.is_opening()
     }
 
     /// The failure that the conversation ended with, if it did.
@@ -289,6 +284,7 @@ impl Bridge {
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
         self.tick_parked(now, out);
+        self.tick_translator(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {
@@ -364,12 +360,11 @@ impl Bridge {
         if self.question_failed(id, &pending, failure, out) {
             return;
         }
-        // A failure that meets many requests is told once.
-        if self.outcome.as_ref() != Some(failure) {
-            out.tell(Notice::Failed(Box::new(failure.clone())));
+        if self.eras.translator.is_some() {
+            self.eras.failures.push_back((id.clone(), failure.clone()));
+            return;
         }
-        self.outcome = Some(failure.clone());
-        out.push(Effect::Fail(Some(id.clone()), Box::new(failure.clone())));
+        self.answer_with_failure(id, failure, out);
     }
 
     /// Gives up on everything that waits to be sent.

@@ -1,5 +1,7 @@
-//! What is known of a request until its one answer is written.
+//! What is known of a request until its one answer is written, and of an exchange until it is over.
 
+use super::Outgoing;
+use super::refresh::Refresh;
 use crate::core::event::ExchangeId;
 
 /// A request that has no answer yet.
@@ -42,4 +44,18 @@ impl Interest {
             _ => Self::None,
         }
     }
+}
+
+/// What an exchange is for.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// A message of the host, and the generation of the token that it was sent with.
+    Post(Outgoing, Option<u64>),
+    /// The standalone stream of Streamable HTTP.
+    Listen(Option<u64>),
+    /// The one stream of HTTP+SSE.
+    Stream(Option<u64>),
+    /// The list of tools, for a call that was refused.
+    Refresh(Box<Refresh>),
+    Goodbye,
 }

@@ -144,17 +144,17 @@ impl Bridge {
         self.pending.remove(id);
         out.detail("answering `initialize` before the gateway can be asked");
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.to_json());
-        out.push(Effect::Write(answer.into()));
+        self.tell_host(answer.into(), None, now, out);
         self.remember(outgoing);
         self.phase = Phase::Lost;
         self.session_lost(now, out);
     }
 
     /// The real handshake is done: what the host knows of the server may be wrong.
-    pub(super) fn pay_owed(&mut self, out: &mut Outbox<'_>) {
+    pub(super) fn pay_owed(&mut self, now: Moment, out: &mut Outbox<'_>) {
         for method in std::mem::take(&mut self.provisional.owed) {
             let notification = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
-            out.push(Effect::Write(notification.into()));
+            self.tell_host(notification.into(), None, now, out);
         }
     }
 

@@ -71,6 +71,7 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
+        let Some(outgoing) = self.era_shows(outgoing, head, &body, now, out) else { return };
         match head.status {
             200..=299 => {
                 self.accepted(&outgoing, head, now, out);
@@ -90,7 +91,9 @@ impl Bridge {
             }
             status => {
                 let Some(outgoing) = self.refresh(id, outgoing, &body, now, out) else { return };
-                let evidence = is_transport_evidence(status) && !answers(&body, &outgoing);
+                let evidence = outgoing.claims.is_none()
+                    && is_transport_evidence(status)
+                    && !answers(&body, &outgoing);
                 if evidence && self.switch(status, &body, out) {
                     self.send_again(outgoing);
                     return;
@@ -199,7 +202,9 @@ impl Bridge {
         }
         let challenge = Challenge::from_headers(&head.headers);
         self.access.challenged(challenge, generation, now, out);
-        self.send_again(outgoing);
+        if !self.undo_translation(now, out) {
+            self.send_again(outgoing);
+        }
     }
 
     /// 404 to a message of a session: the gateway has forgotten it, and has run nothing.
@@ -354,7 +359,7 @@ fn without_mark(mut body: Bytes) -> Bytes {
 }
 
 /// Whether a body is a JSON-RPC answer to one of the message's requests.
-fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
+pub(super) fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
     matches!(
         read(body.trim_ascii()),
         Ok(Frame::Single(Message::Response { id: Some(id), .. }))

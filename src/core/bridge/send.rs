@@ -20,7 +20,7 @@ pub(super) struct NotNow;
 
 /// Which message is sent next.
 #[derive(Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     /// Our own.
     Replay,
     /// This one of the queue.
@@ -45,9 +45,7 @@ impl Bridge {
                 }
             };
             let Some(next) = self.within_limits(next) else { return };
-            if let Next::Queued(index) = next
-                && self.ask_first(index, now)
-            {
+            if self.chooses_era(next, now, out) {
                 continue;
             }
             let url = match self.transport {
@@ -108,7 +106,7 @@ impl Bridge {
         (under_way < MAX_IN_FLIGHT + RESERVE).then_some(Next::Queued(index))
     }
 
-    fn take(&mut self, next: Next) -> Option<Outgoing> {
+    pub(super) fn take(&mut self, next: Next) -> Option<Outgoing> {
         match next {
             Next::Replay => self.replay.take(),
             Next::Queued(index) => self.queue.remove(index),

@@ -28,6 +28,7 @@ mod provisional;
 mod redaction;
 mod sessions;
 mod together;
+mod translated;
 mod transport;
 mod widening;
 
@@ -63,6 +64,7 @@ impl World {
             store_key: String::new(),
             server_text: url.to_owned(),
             transport,
+            protocol: crate::config::Protocol::Auto,
             headers,
             access,
             caller: Caller::Host,

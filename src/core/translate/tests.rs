@@ -1,0 +1,1 @@
+//! Both translators, without any IO.
