@@ -168,7 +168,7 @@ pub struct Network {
     pub cookies: bool,
     /// To be connected, TLS included.
     pub connect_limit: Duration,
-    /// From a request to the head of its answer; `None`: for ever.
+    /// From a message to the head of its answer; `None`: for ever.
     pub head_limit: Option<Duration>,
     /// Between two pieces of an answer; `None`: for ever.
     pub pause_limit: Option<Duration>,

@@ -25,6 +25,8 @@ pub fn code(failure: &Failure) -> i32 {
         Failure::Lost => -31006,
         Failure::TimedOut { .. } => -31007,
         Failure::Closing { .. } => -31008,
+        // The code of mcp-remote, which hosts may know.
+        Failure::HiddenTool(_) => -32603,
         // The one code that JSON-RPC 2.0 §5.1 itself has for it.
         Failure::InvalidRequest(_) => -32600,
     }
@@ -70,6 +72,9 @@ pub fn hint(failure: &Failure) -> Option<String> {
         }
         Failure::Closing { .. } => {
             "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()
+        }
+        Failure::HiddenTool(_) => {
+            "it was hidden with `--ignore-tool`; take that out of the configuration to use it".to_owned()
         }
         Failure::InvalidRequest(_) => return None,
     })
@@ -147,7 +152,15 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
         {
             data.insert("httpStatus".to_owned(), json!(status));
         }
-        if matches!(failure, Failure::Lost | Failure::Closing { sent: true }) {
+        let perhaps_run = match failure {
+            // The last two are the word of a proxy, which may have passed the message on.
+            Failure::Lost
+            | Failure::Closing { sent: true }
+            | Failure::Limited { status: 502 | 504, .. } => true,
+            Failure::Limited { status: 503, wait, .. } => wait.is_none(),
+            _ => false,
+        };
+        if perhaps_run {
             data.insert("delivery".to_owned(), json!("unknown"));
         }
     }
@@ -250,10 +263,12 @@ mod tests {
             (429, Some(7), "quota of the plan is used up; try again in 7 s"),
             (429, None, "try again later"),
             (503, Some(2), "being restarted; try again in 2 s"),
+            (502, None, "being restarted; try again later"),
         ] {
             let failure = Failure::Limited { status, reason: None, wait };
             let line = json_rpc_error(None, &failure);
             assert!(line.contains(expected) && !line.contains("check the URL"), "{line}");
+            assert_eq!(line.contains("\"delivery\":\"unknown\""), status == 502, "{line}");
         }
     }
 

@@ -16,6 +16,7 @@ use crate::edge::clock::{self, Clock};
 use crate::edge::grant;
 use crate::edge::http::Http;
 use crate::edge::keeper::Keeper;
+use crate::edge::parent;
 use crate::edge::redirect;
 use crate::edge::signals;
 use crate::edge::stdio::{self, Lines, Log, Pipes};
@@ -78,6 +79,7 @@ fn bridge(config: &Config, warnings: &[String]) -> ExitCode {
     }
     let Pipes { input, output } = pipes;
     let host = |lines, control: UnboundedSender<Event>| {
+        parent::watch(control.clone());
         stdio::read_lines(input, lines, control.clone());
         Lines::new(output, control)
     };
@@ -193,7 +195,7 @@ impl Edges {
             output,
             log,
             last_line: String::new(),
-            http: Http::new(config.network.clone(), net),
+            http: Http::new(config.network.clone(), &config.server, net),
             keeper: Keeper::new(config, control.clone()),
             window: Window::new(config, control.clone()),
             control,

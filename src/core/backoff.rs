@@ -33,6 +33,17 @@ impl Backoff {
         self.previous
     }
 
+    /// Waits for another thing, from the base.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self::new(self.random.next())
+    }
+
+    /// A little wait, so that not all come at the moment that a gateway has named to all.
+    pub fn spread(&mut self) -> Duration {
+        self.random.between(Duration::ZERO, BASE)
+    }
+
     /// Starts from the base again.
     pub fn reset(&mut self) {
         self.previous = BASE;

@@ -12,6 +12,7 @@ use super::jsonrpc::Id;
 use super::oauth::grant::{Grant, GrantAnswer};
 use super::oauth::login::{Claim, Entropy};
 use super::oauth::record::Record;
+use super::time::http_date;
 use crate::config::Verbosity;
 use crate::secret::Secret;
 
@@ -90,6 +91,16 @@ impl Head {
     /// A header's value, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long not to come back (RFC 9110 §10.2.3), seen from this second since 1970.
+    pub fn retry_after(&self, unix: u64) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        let seconds = match text.parse::<u64>() {
+            Ok(seconds) => seconds,
+            Err(_) => http_date(text)?.saturating_sub(unix),
+        };
+        Some(Duration::from_secs(seconds))
     }
 
     /// The media type without parameters, in lower case.

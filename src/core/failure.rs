@@ -52,7 +52,7 @@ pub enum Failure {
         /// What the protocol asks for.
         expected: &'static str,
     },
-    /// It was too much (413), too often (429), or the wrong moment (503): whoever asks.
+    /// It was too much (413), too often (429), or the wrong moment (502 to 504): whoever asks.
     #[error("the gateway did not take this with HTTP {status}{}", detail(.reason.as_ref()))]
     Limited {
         /// The HTTP status.
@@ -77,6 +77,9 @@ pub enum Failure {
         /// Whether the request had been sent; it may have run.
         sent: bool,
     },
+    /// The user does not want this tool (`--ignore-tool`): the user.
+    #[error("tool `{0}` is not available")]
+    HiddenTool(String),
     /// The host sent something that is no request: the host's developer.
     #[error("invalid request: {0}")]
     InvalidRequest(&'static str),

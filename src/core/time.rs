@@ -1,6 +1,6 @@
 //! Time as an argument.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// One moment on both clocks.
 ///
@@ -77,6 +77,12 @@ pub fn date(unix: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Seconds since 1970 of an HTTP date, in any of its three forms (RFC 9110 §5.6.7).
+pub fn http_date(text: &str) -> Option<u64> {
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
 /// How late the end of a sleep may be noticed while nobody asks for anything: rare enough to cost
 /// nothing.
 const LOOK: Duration = Duration::from_mins(5);
@@ -95,6 +101,24 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(date(unix), text);
+        }
+    }
+
+    #[test]
+    fn dates_of_http() {
+        for (text, unix) in [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Tue, 29 Feb 2000 23:59:59 GMT", Some(951_868_799)),
+            ("Thu, 26 Nov 2026 00:05:06 GMT", Some(1_795_651_506)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(784_111_777)),
+            ("Sun, 06 Xxx 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 08:49:37 CET", None),
+            ("Sun, 06 Nov 0094 08:49:37 GMT", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(http_date(text), unix, "{text}");
         }
     }
 

@@ -30,8 +30,8 @@ impl Hidden {
 
     /// The result of a `tools/list` without the hidden tools; `None` if it has none of them. All
     /// else stays as it was written.
-    pub fn filter(&self, result: &RawValue) -> Option<String> {
-        let mut members = Members::read(result.get())?;
+    pub fn filter(&self, result: &str) -> Option<String> {
+        let mut members = Members::read(result)?;
         let tools: Vec<&RawValue> = serde_json::from_str(members.get("tools")?).ok()?;
         let kept: Vec<_> = tools.iter().filter(|tool| !self.is_hidden(tool)).collect();
         if kept.len() == tools.len() {
@@ -117,9 +117,7 @@ mod tests {
 
     #[test]
     fn nothing_but_the_hidden_tools_changes() {
-        let filter = |patterns: &[&str], text: &str| {
-            hidden(patterns).filter(&RawValue::from_string(text.to_owned()).unwrap())
-        };
+        let filter = |patterns: &[&str], text: &str| hidden(patterns).filter(text);
         let list = r#"{"n":1.0,"tools":[{"name":"a","x":1e400},{"name":"b"},7],"next\u0043ursor":"c","n":2}"#;
         assert_eq!(
             filter(&["B"], list).unwrap(),

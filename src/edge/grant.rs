@@ -27,9 +27,9 @@ mod answer;
 use answer::{Answer, normalize};
 
 use super::assertion;
-use super::clock::Clock;
+use super::clock::{self, Clock};
 use super::http::{failure, read};
-use crate::core::event::{Delivery, HttpFailure};
+use crate::core::event::{Delivery, Head, HttpFailure};
 use crate::core::oauth::grant::{
     Grant, GrantAnswer, GrantFailure, GrantKind, client_authentication,
 };
@@ -50,7 +50,8 @@ type OAuth = oauth2::Client<
 /// Asks the token endpoint.
 pub async fn ask(client: Result<Client, HttpFailure>, grant: Grant, clock: Clock) -> GrantAnswer {
     tokio::time::sleep(grant.wait).await;
-    let client = client.map_err(|failure| GrantFailure::Transient(failure.cause))?;
+    let client =
+        client.map_err(|failure| GrantFailure::Transient { cause: failure.cause, wait: None })?;
     let extra = extra(&grant, clock.now().unix)?;
     if let GrantKind::Device { code } = &grant.kind {
         return device(&client, device_request(&grant, code.expose(), extra)?).await;
@@ -198,13 +199,17 @@ async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, Call
         .map_err(|_| CallError(GrantFailure::Malformed("an endpoint that is no URL".to_owned())))?;
     let answer = timeout(LIMIT, async {
         let response = client.execute(request).await.map_err(|error| failure(&error))?;
-        let status = response.status();
-        Ok((status, read(response, MAX_ANSWER).await?))
+        let head = Head {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            url: None,
+        };
+        Ok((head, read(response, MAX_ANSWER).await?))
     });
-    let (status, body) = match answer.await {
+    let (head, body) = match answer.await {
         Ok(Ok(answer)) => answer,
         Ok(Err(HttpFailure { cause, delivery: Delivery::NotDelivered, .. })) => {
-            return Err(CallError(GrantFailure::Transient(cause)));
+            return Err(CallError(GrantFailure::Transient { cause, wait: None }));
         }
         Ok(Err(HttpFailure { cause, .. })) => {
             return Err(CallError(GrantFailure::AnswerLost(cause)));
@@ -214,5 +219,6 @@ async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, Call
             return Err(CallError(GrantFailure::AnswerLost(cause)));
         }
     };
-    normalize(status, &body).map_err(CallError)
+    let wait = head.retry_after(clock::unix());
+    normalize(head.status, wait, &body).map_err(CallError)
 }

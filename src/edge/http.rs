@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,6 +15,8 @@ use url::Url;
 
 use super::budget::{Budget, Share};
 use super::client::Clients;
+use super::clock;
+use super::cookies::Jar;
 use super::sse;
 use crate::config::Network;
 use crate::core::event::{
@@ -24,13 +27,13 @@ use crate::core::link;
 
 /// A document of the sign-in, from the request to its last byte: a drip must end.
 const DOCUMENT: Duration = Duration::from_secs(20);
-/// The head of an answer to an MCP message. A server that answers with JSON sends it only when the
-/// tool is done, so this is the longest that a tool may run; the host has its own, shorter limit.
-const ANSWER: Duration = Duration::from_hours(1);
 /// That a notification was taken: what comes behind it may have to wait for it.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
 /// The head of a stream, which has nothing to wait for.
 const STREAM: Duration = Duration::from_secs(30);
+/// Between two pieces of an answer that is no stream, where the user has set no limit: a tool may
+/// still run after the head has come.
+const PAUSE: Duration = Duration::from_hours(1);
 /// The largest MCP message: more than any that was seen, and little enough to hold in memory.
 pub const MAX_MESSAGE: usize = 65 << 20;
 /// The largest document of a sign-in.
@@ -40,6 +43,8 @@ const MAX_DOCUMENT: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Http {
     clients: Clients,
+    limits: Limits,
+    jar: Option<Arc<Mutex<Jar>>>,
     tasks: HashMap<ExchangeId, AbortHandle>,
     events: Sender<Event>,
     budget: Budget,
@@ -47,8 +52,10 @@ pub struct Http {
 
 impl Http {
     /// Posts what comes back to `events`.
-    pub fn new(network: Network, events: Sender<Event>) -> Self {
+    pub fn new(network: Network, server: &Url, events: Sender<Event>) -> Self {
         Self {
+            limits: Limits { head: network.head_limit, pause: network.pause_limit },
+            jar: network.cookies.then(|| Arc::new(Mutex::new(Jar::new(server)))),
             clients: Clients::new(network),
             tasks: HashMap::new(),
             events,
@@ -58,13 +65,15 @@ impl Http {
 
     /// Starts an exchange.
     pub fn start(&mut self, id: ExchangeId, request: Request) {
-        let (events, budget) = (self.events.clone(), self.budget.clone());
+        let (events, budget, limits) = (self.events.clone(), self.budget.clone(), self.limits);
         let client = self.client(&request.url);
+        let jar = self.jar.clone();
         let task = tokio::spawn(async move {
             let event = match client {
                 Ok(client) => {
-                    let inbox = Inbox { id, events: &events, budget: &budget };
-                    exchange(&client, request, &inbox).await
+                    let way = Way { client: &client, jar: jar.as_deref() };
+                    let inbox = Inbox { id, events: &events, budget: &budget, pause: limits.pause };
+                    exchange(&way, request, limits, &inbox).await
                 }
                 Err(failure) => HttpEvent::Failed(failure),
             };
@@ -92,31 +101,54 @@ impl Http {
     }
 }
 
+/// What the user lets a server take its time for; `None`: for ever.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    head: Option<Duration>,
+    pause: Option<Duration>,
+}
+
+/// How requests of one exchange reach their server.
+#[derive(Debug)]
+struct Way<'a> {
+    client: &'a Client,
+    jar: Option<&'a Mutex<Jar>>,
+}
+
+impl Way<'_> {
+    fn jar(&self) -> Option<MutexGuard<'_, Jar>> {
+        Some(self.jar?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Performs one exchange; the last event is returned, those before it are sent.
-async fn exchange(client: &Client, request: Request, inbox: &Inbox<'_>) -> HttpEvent {
+async fn exchange(way: &Way<'_>, request: Request, limits: Limits, inbox: &Inbox<'_>) -> HttpEvent {
     let expect = request.expect;
-    let limit = match expect {
-        Expect::Messages => ANSWER,
-        Expect::Stream | Expect::EndpointStream => STREAM,
-        Expect::Acknowledgement => ACKNOWLEDGEMENT,
-        Expect::Document => DOCUMENT,
+    // From the request to the last byte, streams aside. What a tool says may take longer: only its
+    // head and the pauses in it are limited.
+    let (whole, head) = match expect {
+        Expect::Messages => (None, limits.head),
+        Expect::Stream | Expect::EndpointStream => (Some(STREAM), None),
+        Expect::Acknowledgement => (Some(ACKNOWLEDGEMENT), None),
+        Expect::Document => (Some(DOCUMENT), None),
     };
-    let answer = timeout(limit, async {
-        let (head, response) = send(client, request).await?;
+    let answer = within(whole, async {
+        let (head, response) = within(head, send(way, request)).await?;
         let stream = (200..300).contains(&head.status) && head.media_type() == "text/event-stream";
         if stream && expect != Expect::Document {
             return Ok((head, Body::Stream(response)));
         }
-        let body = match expect {
-            Expect::Document => read(response, MAX_DOCUMENT).await?,
-            _ => read_within(response, MAX_MESSAGE, Some(inbox.budget.share())).await?,
+        let body = if expect == Expect::Document {
+            read(response, MAX_DOCUMENT).await?
+        } else {
+            let share = Some(inbox.budget.share());
+            read_within(response, MAX_MESSAGE, share, limits.pause.unwrap_or(PAUSE)).await?
         };
         Ok((head, Body::Whole(body)))
     });
     let (head, body) = match answer.await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(failure)) => return HttpEvent::Failed(failure),
-        Err(_) => return HttpEvent::Failed(timed_out(limit)),
+        Ok(answer) => answer,
+        Err(failure) => return HttpEvent::Failed(failure),
     };
     let response = match body {
         Body::Whole(body) => return HttpEvent::Answered(head, body),
@@ -138,6 +170,8 @@ pub(super) struct Inbox<'a> {
     pub(super) id: ExchangeId,
     pub(super) events: &'a Sender<Event>,
     pub(super) budget: &'a Budget,
+    /// How long the stream may be silent; `None`: for ever.
+    pub(super) pause: Option<Duration>,
 }
 
 impl Inbox<'_> {
@@ -152,15 +186,32 @@ enum Body {
     Stream(Response),
 }
 
+/// Waits for something that may fail, and no longer than the limit.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, HttpFailure>>,
+) -> Result<T, HttpFailure> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out(limit))),
+        None => work.await,
+    }
+}
+
 /// Sends a request, and sends it on where the core allows that.
-async fn send(client: &Client, request: Request) -> Result<(Head, Response), HttpFailure> {
+async fn send(way: &Way<'_>, request: Request) -> Result<(Head, Response), HttpFailure> {
     let Request { method, mut url, headers, body, .. } = request;
     let mut left = link::MAX_REDIRECTS;
     loop {
         let mut outgoing = reqwest::Request::new(method.clone(), url.clone());
         *outgoing.headers_mut() = headers.clone();
         *outgoing.body_mut() = body.clone().map(reqwest::Body::from);
-        let response = client.execute(outgoing).await.map_err(|error| failure(&error))?;
+        if let Some(jar) = way.jar() {
+            jar.add_to(outgoing.headers_mut(), &url, clock::unix());
+        }
+        let response = way.client.execute(outgoing).await.map_err(|error| failure(&error))?;
+        if let Some(mut jar) = way.jar() {
+            jar.take_from(response.headers(), &url, clock::unix());
+        }
         let head = Head {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -178,7 +229,7 @@ async fn send(client: &Client, request: Request) -> Result<(Head, Response), Htt
 
 /// Reads a whole body of at most `most` bytes, counted after decompression.
 pub(super) async fn read(response: Response, most: usize) -> Result<Bytes, HttpFailure> {
-    read_within(response, most, None).await
+    read_within(response, most, None, PAUSE).await
 }
 
 /// The same for a body that takes its share of what may be held.
@@ -186,9 +237,10 @@ async fn read_within(
     mut response: Response,
     most: usize,
     mut share: Option<Share>,
+    pause: Duration,
 ) -> Result<Bytes, HttpFailure> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+    while let Some(chunk) = chunk(&mut response, Some(pause)).await? {
         if most < body.len() + chunk.len() {
             return Err(HttpFailure {
                 cause: format!("more than {most} bytes"),
@@ -214,6 +266,14 @@ async fn read_within(
         Some(share) => share.hold(body),
         None => body,
     })
+}
+
+/// The next piece of a body; `None` at its end.
+pub(super) async fn chunk(
+    response: &mut Response,
+    pause: Option<Duration>,
+) -> Result<Option<Bytes>, HttpFailure> {
+    within(pause, async { response.chunk().await.map_err(|error| broken(&error)) }).await
 }
 
 /// An answer that had begun and broke off.

@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
@@ -15,7 +16,7 @@ use reqwest::Response;
 use sse_stream::SseByteStream;
 
 use super::budget::{Budget, Share};
-use super::http::{Inbox, MAX_MESSAGE, broken};
+use super::http::{Inbox, MAX_MESSAGE, chunk};
 use crate::core::event::{Delivery, FailureKind, HttpFailure, StreamEvent};
 
 mod utf8;
@@ -25,7 +26,8 @@ use utf8::Repair;
 /// Reads a stream of Streamable HTTP to its end.
 pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
     let unread = Unread::new(inbox.budget);
-    let mut events = std::pin::pin!(SseByteStream::new(chunks(response, unread.clone())));
+    let mut events =
+        std::pin::pin!(SseByteStream::new(chunks(response, unread.clone(), inbox.pause)));
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| decoding(&error))?;
         let share = unread.reset();
@@ -44,7 +46,7 @@ pub(super) async fn endpoint_stream(
     inbox: &Inbox<'_>,
 ) -> Result<(), HttpFailure> {
     let unread = Unread::new(inbox.budget);
-    let transport = OneResponse::new(chunks(response, unread.clone()));
+    let transport = OneResponse::new(chunks(response, unread.clone(), inbox.pause));
     let client = ClientBuilder::for_url("http://localhost/")
         .map_err(|error| malformed(error.to_string()))?
         .reconnect(ReconnectOptions::reconnect(false).build())
@@ -111,18 +113,19 @@ impl Unread {
 fn chunks(
     response: Response,
     unread: Unread,
+    pause: Option<Duration>,
 ) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static {
     stream::unfold(Some((response, Repair::default())), move |state| {
         let unread = unread.clone();
         async move {
             let (mut response, mut repair) = state?;
-            match response.chunk().await {
+            match chunk(&mut response, pause).await {
                 Ok(Some(chunk)) if unread.add(chunk.len()).await => {
                     Some((Ok(repair.chunk(chunk)), Some((response, repair))))
                 }
                 Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),
                 Ok(None) => None,
-                Err(error) => Some((Err(ChunkError::Broken(broken(&error).cause)), None)),
+                Err(failure) => Some((Err(ChunkError::Broken(failure.cause)), None)),
             }
         }
     })

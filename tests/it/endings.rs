@@ -1,8 +1,9 @@
 //! How it ends: closed stdin in every state, signals, refusals, outages.
 
-use std::io::{PipeWriter, Write, pipe};
+use std::io::{BufRead, BufReader, PipeWriter, Read, Write, pipe};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -190,9 +191,42 @@ fn by_a_signal() {
         bridge.handshake("2025-06-18");
         bridge.request(1, "ping", json!({}));
         let pid = bridge.id().to_string();
-        let mut kill = std::process::Command::new("kill");
+        let mut kill = Command::new("kill");
         assert!(kill.args([&format!("-{name}"), &pid]).status().unwrap().success());
         check_end(&bridge.end(), status);
         assert_eq!(gateway.requests().last().unwrap().method, "DELETE");
     }
+}
+
+/// Another child of the host may hold the bridge's stdin open when the host is gone.
+#[cfg(unix)]
+#[test]
+fn when_the_host_is_gone_and_stdin_is_still_open() {
+    let gateway = Gateway::start(Plan::default()).unwrap();
+    let home = Home::new();
+    let bridge = home.command(Person::Absent);
+    let mut host = Command::new("sh");
+    let script = "exec 3<&0; \"$0\" \"$@\" <&3 3<&- & wait";
+    host.args(["-c", script]).arg(bridge.get_program()).arg(gateway.http_url("acme"));
+    host.env_clear().envs(bridge.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    host.env("APEXMCP_API_KEY", gateway.api_key("acme").unwrap());
+    let mut host =
+        host.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = host.stdin.take().unwrap();
+    let mut stdout = BufReader::new(host.stdout.take().unwrap());
+    stdin.write_all(format!("{INITIALIZE}\n").as_bytes()).unwrap();
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.contains("result"), "{line}");
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        // The last one who could write has ended when this returns.
+        stdout.read_to_string(&mut String::new()).ok();
+        ended.send(()).ok();
+    });
+    end.recv_timeout(Duration::from_secs(10)).expect("the bridge goes on without its host");
+    assert_eq!(gateway.requests().iter().filter(|entry| entry.method == "DELETE").count(), 1);
+    drop(stdin);
 }

@@ -12,17 +12,22 @@
 
 mod chain;
 mod conversation;
+mod drop_in;
 mod endings;
 mod faults;
 mod import;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
+#[cfg(target_os = "linux")]
+mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
 mod network;
 mod raw;
 mod secrets;
+#[cfg(target_os = "linux")]
+mod soak;
 #[cfg(target_os = "linux")]
 mod storage;
 mod support;

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 /// A request, and the connection on which it came.
 pub struct Request {
     pub method: String,
+    /// The header lines, as they came.
+    pub headers: Vec<String>,
     pub body: Vec<u8>,
     pub connection: TcpStream,
 }
@@ -80,7 +82,7 @@ fn read(input: &mut BufReader<TcpStream>, connection: &TcpStream) -> Option<Requ
     input.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let method = words.next()?;
-    let mut length = 0;
+    let (mut headers, mut length) = (Vec::new(), 0);
     loop {
         let mut line = String::new();
         input.read_line(&mut line).ok()?;
@@ -88,8 +90,9 @@ fn read(input: &mut BufReader<TcpStream>, connection: &TcpStream) -> Option<Requ
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok()?;
         }
+        headers.push(line.trim_end().to_owned());
     }
     let mut body = vec![0; length];
     input.read_exact(&mut body).ok()?;
-    Some(Request { method, body, connection: connection.try_clone().ok()? })
+    Some(Request { method, headers, body, connection: connection.try_clone().ok()? })
 }

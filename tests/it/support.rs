@@ -216,6 +216,13 @@ impl Bridge {
         self.lines.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// The next line, if one comes in this time; it counts as seen.
+    pub fn line_within(&mut self, wait: Duration) -> Option<String> {
+        let line = self.lines.recv_timeout(wait).ok()?;
+        self.seen.push(line.clone());
+        Some(line)
+    }
+
     /// Sends the handshake of a revision and returns the result.
     pub fn handshake(&mut self, version: &str) -> Value {
         let params = json!({ "protocolVersion": version,

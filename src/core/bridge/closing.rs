@@ -50,10 +50,9 @@ impl Bridge {
         // Nobody will finish a sign-in for a host that has left.
         if self.access.is_signing_in() {
             let failure = self.unfinished();
-            self.give_up(&failure, &failure, out);
-            self.settle(now, out);
+            self.give_up(&failure, &failure, now, out);
         }
-        self.give_up_parked(out);
+        self.give_up_parked(now, out);
         self.end_translated(now, out);
         self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
     }
@@ -62,6 +61,8 @@ impl Bridge {
     pub(super) fn leave(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
         self.pending.clear();
         self.queue.take();
+        self.delayed.clear();
+        self.cuts.clear();
         if self.access.expects_tokens() {
             self.closing = Some(Closing::Storing(now.after(GRACE), status));
         } else {
@@ -81,16 +82,15 @@ impl Bridge {
                 let over = now.reached(deadline);
                 if self.access.is_signing_in() && !self.pending.is_empty() {
                     let failure = self.unfinished();
-                    self.give_up(&failure, &failure, out);
-                    self.settle(now, out);
+                    self.give_up(&failure, &failure, now, out);
                 }
                 if over {
                     self.give_up(
                         &Failure::Closing { sent: false },
                         &Failure::Closing { sent: true },
+                        now,
                         out,
                     );
-                    self.settle(now, out);
                 }
                 // Tokens that are on their way are worth the wait: those before them are spent.
                 let waits = self.access.expects_tokens() && !over;
@@ -117,24 +117,31 @@ impl Bridge {
     /// Whether nothing is on its way to the gateway any more.
     fn idle(&self) -> bool {
         let counts = |exchange: &Exchange| match exchange {
-            Exchange::Post(sent, _) => !sent.kind.is_replay() && sent.lingers.is_none(),
+            Exchange::Post(sent, _) => !sent.kind.is_own() && sent.lingers.is_none(),
+            Exchange::Resume(..) => true,
             _ => false,
         };
         let posts = self.exchanges.values().any(counts);
-        self.queue.is_empty() && !posts
+        self.queue.is_empty() && self.delayed.is_empty() && self.cuts.is_empty() && !posts
     }
 
     /// Answers what was not sent yet and what was, each with its failure.
-    fn give_up(&mut self, waiting: &Failure, sent: &Failure, out: &mut Outbox<'_>) {
-        for outgoing in std::mem::take(&mut self.parked) {
-            self.drop_outgoing(&outgoing, waiting, out);
+    fn give_up(&mut self, waiting: &Failure, sent: &Failure, now: Moment, out: &mut Outbox<'_>) {
+        let delayed = std::mem::take(&mut self.delayed).into_iter().map(|delayed| delayed.outgoing);
+        let parked = std::mem::take(&mut self.parked).into_iter();
+        let again = self.queue.take_repeated();
+        for outgoing in parked.chain(delayed).chain(again) {
+            let failure = if outgoing.repeated == 0 { waiting } else { sent };
+            self.drop_outgoing(&outgoing, failure, now, out);
         }
-        self.fail_queue(waiting, out);
+        self.cuts.clear();
+        self.fail_queue(waiting, now, out);
         let open: Vec<_> = self.pending.keys().cloned().collect();
         for id in open {
-            self.fail(&id, sent, out);
+            self.fail(&id, sent, now, out);
         }
         self.abort_posts(|_| true, out);
+        self.settle(now, out);
     }
 
     fn farewell(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {

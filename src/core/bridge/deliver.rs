@@ -7,26 +7,9 @@ use super::{Bridge, Interest, Pending, Phase, Stream};
 use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
 use crate::core::link::Transport;
-use crate::core::members::Members;
 use crate::core::outbox::Outbox;
 use crate::core::redact::Hidden;
 use crate::core::time::Moment;
-
-/// What the host is to see of a message.
-enum Fate {
-    Pass,
-    Instead(Bytes),
-    Drop,
-}
-
-/// The same answer with another result.
-fn with_result(text: &[u8], result: String) -> Fate {
-    let Some(mut answer) = std::str::from_utf8(text).ok().and_then(Members::read) else {
-        return Fate::Pass;
-    };
-    answer.set("result", result);
-    Fate::Instead(answer.write().into())
-}
 
 impl Bridge {
     /// Whatever a server said: people do not read their own secrets in it.
@@ -59,11 +42,12 @@ impl Bridge {
     ) {
         match read(&bytes) {
             Ok(Frame::Single(message)) => {
+                let lists_tools = self.lists_tools(&message);
                 let text = bytes.slice_ref(bytes.trim_ascii());
-                match self.fate(&message, &text, from, now, out) {
-                    Fate::Pass => self.tell_host(text, Some(from), now, out),
-                    Fate::Instead(text) => self.tell_host(text, Some(from), now, out),
-                    Fate::Drop => {}
+                if self.is_for_host(&message, &text, from, now, out) {
+                    let filtered =
+                        lists_tools.and_then(|result| self.without_tools(&text, result, out));
+                    self.tell_host(filtered.unwrap_or(text), Some(from), now, out);
                 }
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
@@ -85,60 +69,93 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let mut kept = Vec::new();
+        let mut changed = false;
         for member in members {
             match read_object(member.get()) {
                 Ok(message) => {
+                    let lists_tools = self.lists_tools(&message);
                     let text = bytes.slice_ref(member.get().as_bytes());
-                    // Lists of tools are changed in a revision that has no batches.
-                    if !matches!(self.fate(&message, &text, from, now, out), Fate::Drop) {
-                        kept.push(*member);
+                    if self.is_for_host(&message, &text, from, now, out) {
+                        let filtered =
+                            lists_tools.and_then(|result| self.without_tools(&text, result, out));
+                        changed |= filtered.is_some();
+                        kept.push(filtered.unwrap_or(text));
                     }
                 }
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
             }
         }
-        let whole = kept.len() == members.len();
+        let whole = kept.len() == members.len() && !changed;
         let translated = self.eras.translator.is_some();
         if whole && self.handshake.has_batches() && !translated {
             out.push(Effect::Write(one_line(bytes.slice_ref(bytes.trim_ascii()))));
             return;
         }
         for member in kept {
-            let member = bytes.slice_ref(member.get().as_bytes());
             self.tell_host(member, Some(from), now, out);
         }
     }
 
-    /// Settles what a message answers, and says what the host is to see of it.
-    fn fate(
+    /// The result in which tools may have to be left out; to be asked before the answer is settled.
+    fn lists_tools<'a>(&self, message: &Message<'a>) -> Option<&'a RawValue> {
+        let Message::Response { id: Some(id), result: Some(result) } = message else { return None };
+        let lists = (!self.hidden_tools.is_empty() || self.eras.is_modern())
+            && self.pending.get(id).is_some_and(|pending| pending.lists_tools);
+        lists.then_some(*result)
+    }
+
+    /// The message with its result, which stands in it, without the tools that the user does not
+    /// want to see and those that nobody may be shown; `None` if it has none of them.
+    fn without_tools(
+        &mut self,
+        message: &Bytes,
+        result: &RawValue,
+        out: &mut Outbox<'_>,
+    ) -> Option<Bytes> {
+        let valid = self.learn_tools(result.get(), out);
+        let filtered = match &valid {
+            _ if self.hidden_tools.is_empty() => None,
+            Some(valid) => self.hidden_tools.filter(valid),
+            None => self.hidden_tools.filter(result.get()),
+        };
+        let filtered = filtered.or(valid)?;
+        let begin = result.get().as_ptr().addr().checked_sub(message.as_ptr().addr())?;
+        let end = begin.checked_add(result.get().len())?;
+        let (before, after) = (message.get(..begin)?, message.get(end..)?);
+        Some([before, filtered.as_bytes(), after].concat().into())
+    }
+
+    /// Settles what a message answers, and says whether the host is to see it.
+    fn is_for_host(
         &mut self,
         message: &Message<'_>,
         text: &Bytes,
         from: ExchangeId,
         now: Moment,
         out: &mut Outbox<'_>,
-    ) -> Fate {
+    ) -> bool {
         let (id, result) = match message {
-            Message::Response { id, result } => (id, *result),
+            Message::Response { id, result } => (id, result),
             Message::Request { method, .. } if self.eras.is_modern() => {
-                let warning = format!(
+                out.tell(Notice::Warning(format!(
                     "dropping a request of the gateway, `{method}`: this revision has none"
-                );
-                out.tell(Notice::Warning(warning));
-                return Fate::Drop;
+                )));
+                return false;
             }
-            _ => return Fate::Pass,
+            _ => return true,
         };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.
             out.tell(Notice::Warning("the gateway sent an error without an id".to_owned()));
-            return Fate::Drop;
+            return false;
         };
-        if self.handshake.is_replay(id) {
-            if let Phase::Replaying(_) = self.phase {
-                self.replay_answered(result, now, out);
+        if self.handshake.is_own(id) {
+            if self.handshake.is_replay(id)
+                && let Phase::Replaying(_) = self.phase
+            {
+                self.replay_answered(*result, now, out);
             }
-            return Fate::Drop;
+            return false;
         }
         // Over Streamable HTTP an answer comes where its request went: from anywhere else it could
         // be somebody else's word (MCP security best practices, session hijacking).
@@ -146,24 +163,19 @@ impl Bridge {
             |pending: &Pending| self.transport == Transport::Http && pending.exchange != Some(from);
         if self.pending.get(id).is_none_or(elsewhere) {
             out.detail("dropping an answer to no request that is open there");
-            return Fate::Drop;
+            return false;
         }
-        let Some(pending) = self.pending.remove(id) else { return Fate::Drop };
+        let Some(pending) = self.pending.remove(id) else { return false };
         self.outcome = None;
-        match (pending.interest, result) {
-            (Interest::Initialize, _) => self.initialize_answered(result, out),
-            (Interest::Discover | Interest::Probe, _)
-                if !self.question_answered(id, text, now, out) =>
-            {
-                return Fate::Drop;
-            }
-            (Interest::Tools, Some(result)) => {
-                if let Some(kept) = self.learn_tools(result, out) {
-                    return with_result(text, kept);
-                }
-            }
-            _ => {}
+        if pending.initialize {
+            self.initialize_answered(*result, out);
         }
-        Fate::Pass
+        if let (Some(lasting), Some(_)) = (pending.lasting, result) {
+            self.has_set(lasting, out);
+        }
+        match pending.interest {
+            Interest::Discover | Interest::Probe => self.question_answered(id, text, now, out),
+            Interest::Listen | Interest::None => true,
+        }
     }
 }

@@ -149,7 +149,7 @@ impl Eras {
     }
 
     pub(super) fn own_prefix(&self) -> String {
-        format!("apexmcp-bridge-{:016x}-era-", self.prefix)
+        format!("apexmcp-era-{:016x}-", self.prefix)
     }
 
     /// Whether nothing may be sent before the server has told what it speaks.
@@ -214,7 +214,9 @@ impl Bridge {
         let Some(question) = question else { return false };
         let mut probe = Outgoing::new(question, Kind::Request(id.clone()), now);
         probe.claims.clone_from(&outgoing.claims);
-        self.pending.insert(id, Pending::new(Interest::Probe));
+        let mut pending = Pending::new("server/discover", None);
+        pending.interest = Interest::Probe;
+        self.pending.insert(id, pending);
         self.queue.push_front(probe);
         true
     }
@@ -233,6 +235,7 @@ impl Bridge {
         id: &Id,
         pending: &Pending,
         failure: &Failure,
+        now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
         if self.eras.is_asked(id) {
@@ -247,7 +250,7 @@ impl Bridge {
             return false;
         }
         if let Some(outgoing) = self.queue.remove(0) {
-            self.drop_outgoing(&outgoing, failure, out);
+            self.drop_outgoing(&outgoing, failure, now, out);
         }
         true
     }
@@ -288,6 +291,7 @@ impl Bridge {
         if self.unpark(id) {
             return;
         }
+        self.forget_delayed(id);
         let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
         if let Some(index) = queued {
             self.queue.remove(index);
@@ -308,15 +312,11 @@ impl Bridge {
 
     /// A list of tools, for the host: without those that misuse `x-mcp-header`. `None` if it
     /// stays as it is.
-    pub(super) fn learn_tools(
-        &mut self,
-        result: &RawValue,
-        out: &mut Outbox<'_>,
-    ) -> Option<String> {
+    pub(super) fn learn_tools(&mut self, result: &str, out: &mut Outbox<'_>) -> Option<String> {
         if !self.eras.is_modern() {
             return None;
         }
-        let learned = self.eras.schemas.learn(result.get());
+        let learned = self.eras.schemas.learn(result);
         for (tool, reason) in learned.rejected {
             out.tell(Notice::Warning(format!("the tool `{tool}` is left out: {reason}")));
         }

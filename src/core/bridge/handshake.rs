@@ -7,6 +7,8 @@ use http::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::provisional::Said;
+use super::restore::Restore;
 use super::{Bridge, Kind, Outgoing, PATIENCE};
 use crate::core::event::Notice;
 use crate::core::failure::Failure;
@@ -18,6 +20,9 @@ use crate::core::time::Moment;
 /// How long a server may take to acknowledge `notifications/initialized` before requests follow
 /// anyway: nothing but this notification waits for it.
 const ACKNOWLEDGE: Duration = Duration::from_secs(10);
+
+/// How many sessions may be begun at once without anything that works in them.
+const MAX_BEGUN: u8 = 3;
 
 /// How far the handshake is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,13 +77,18 @@ impl Phase {
 #[derive(Debug)]
 pub(super) struct Handshake {
     prefix: u64,
+    /// Counts our own requests.
     replays: u64,
     replay_id: Option<Id>,
     initialize: Option<Bytes>,
     /// The host's `notifications/initialized`.
     pub(super) initialized: Option<Bytes>,
-    /// The version that was agreed on.
+    /// The version that the host was told.
     pub(super) version: Option<String>,
+    /// The version of the session that there is.
+    session_version: Option<String>,
+    /// What the server last said of itself.
+    said: Option<Said>,
 }
 
 #[derive(Deserialize)]
@@ -104,17 +114,35 @@ impl Handshake {
             initialize: None,
             initialized: None,
             version: None,
+            session_version: None,
+            said: None,
         }
     }
 
     /// Whether batches belong to the agreed version; only one has them.
     pub(super) fn has_batches(&self) -> bool {
-        self.version.as_deref() == Some("2025-03-26")
+        let known = |version: &Option<String>| version.as_deref() == Some("2025-03-26");
+        known(&self.version) && known(&self.session_version)
     }
 
     /// Whether this is the id of our own last `initialize`.
     pub(super) fn is_replay(&self, id: &Id) -> bool {
         self.replay_id.as_ref() == Some(id)
+    }
+
+    /// Whether this is the id of a request of our own.
+    pub(super) fn is_own(&self, id: &Id) -> bool {
+        matches!(id, Id::String(text) if text.starts_with(&self.own_prefix()))
+    }
+
+    /// An id that no host would choose.
+    pub(super) fn own_id(&mut self) -> Id {
+        self.replays += 1;
+        Id::String(format!("{}{}", self.own_prefix(), self.replays).into())
+    }
+
+    fn own_prefix(&self) -> String {
+        format!("apexmcp-bridge-{:016x}-", self.prefix)
     }
 
     /// The host's `initialize`.
@@ -126,9 +154,8 @@ impl Handshake {
     fn replay(&mut self) -> Option<(Id, Bytes)> {
         let line = self.initialize.as_ref()?;
         let Ok(Frame::Single(Message::Request { params, .. })) = read(line) else { return None };
-        self.replays += 1;
-        let id = Id::String(format!("apexmcp-bridge-{:016x}-{}", self.prefix, self.replays).into());
-        let params = params.map_or("{}", RawValue::get);
+        let params = params.map_or("{}", RawValue::get).to_owned();
+        let id = self.own_id();
         let text = format!(
             r#"{{"jsonrpc":"2.0","id":{},"method":"initialize","params":{params}}}"#,
             id.to_json()
@@ -161,15 +188,19 @@ impl Bridge {
 
     /// `initialize` was answered: with this result, or with an error.
     pub(super) fn initialize_answered(&mut self, result: Option<&RawValue>, out: &mut Outbox<'_>) {
+        // The host itself begins anew.
+        self.restore = Restore::default();
         let Some(result) = result else {
             // The host may try again with other words.
             self.phase = Phase::Fresh;
             return;
         };
         self.phase = Phase::Answered;
+        self.handshake.said = Some(Said::of(result));
         self.remember_result(result, out);
         let result = serde_json::from_str::<InitializeResult>(result.get());
         let Ok(InitializeResult { protocol_version, server_info }) = result else { return };
+        self.handshake.version.clone_from(&protocol_version);
         self.learn_version(protocol_version);
         self.tell_connected(server_info, out);
     }
@@ -192,10 +223,12 @@ impl Bridge {
         let Some(result) = result else {
             let got = "an error as the answer to `initialize`".to_owned();
             let failure = Failure::Misbehaved { got, expected: "a new session" };
-            self.replay_failed(&failure, out);
+            self.replay_failed(&failure, now, out);
             return;
         };
         self.remember_result(result, out);
+        self.compare(Said::of(result), out);
+        self.begun = self.begun.saturating_add(1);
         if let Ok(result) = serde_json::from_str::<InitializeResult>(result.get()) {
             if result.protocol_version != self.handshake.version {
                 out.tell(Notice::Warning(
@@ -215,6 +248,9 @@ impl Bridge {
 
     /// The gateway has taken `notifications/initialized`, or has had time enough.
     pub(super) fn ready(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if matches!(self.phase, Phase::ReplayAnnouncing(_)) {
+            self.set_again(now);
+        }
         self.phase = Phase::Ready;
         self.pay_owed(now, out);
         if self.transport == Transport::Http {
@@ -226,17 +262,16 @@ impl Bridge {
     pub(super) fn session_lost(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.drop_replay(out);
         self.epoch += 1;
+        // The version stays: the GET that may come before the handshake names it too.
         self.carrier.session = None;
-        self.carrier.version = None;
         if matches!(self.phase, Phase::Fresh | Phase::Initializing) {
             self.phase = Phase::Fresh;
             return;
         }
         self.phase = Phase::Lost;
-        self.replay = self
-            .handshake
-            .replay()
-            .map(|(id, bytes)| Outgoing::new(bytes, Kind::ReplayInitialize(id), now));
+        self.restore.due.clear();
+        self.begin_replay(now);
+        self.slow_down(now);
         if self.replay.is_none() {
             self.phase = Phase::Fresh;
         }
@@ -249,12 +284,26 @@ impl Bridge {
     }
 
     /// There is no new session. What waited for it gets this failure, and the next message of the
-    /// host tries again: so a gateway that refuses is asked once a message and not in a loop.
-    pub(super) fn replay_failed(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
+    /// host tries again: so a gateway that refuses is asked once a message and not in a loop. Only
+    /// where the network is to blame it goes on by itself, ever more slowly.
+    pub(super) fn replay_failed(&mut self, failure: &Failure, now: Moment, out: &mut Outbox<'_>) {
         self.phase = Phase::Lost;
         self.replay = None;
         out.tell(Notice::Failed(Box::new(failure.clone())));
-        self.fail_queue(failure, out);
+        self.fail_queue(failure, now, out);
+        let network = matches!(failure, Failure::Lost | Failure::Unreachable { .. });
+        if network && self.reached && self.closing.is_none() {
+            let wait = self.outage.next_wait(now);
+            self.outage.hold(now.after(wait), false);
+            self.begin_replay(now);
+        }
+    }
+
+    fn begin_replay(&mut self, now: Moment) {
+        self.replay = self
+            .handshake
+            .replay()
+            .map(|(id, bytes)| Outgoing::new(bytes, Kind::ReplayInitialize(id), now));
     }
 
     /// Does what is due: a server that never acknowledges must not hold everything up.
@@ -264,9 +313,27 @@ impl Bridge {
         }
         if let Phase::Replaying(_) = self.phase {
             self.drop_replay(out);
-            self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, out);
+            self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, now, out);
         } else {
             self.ready(now, out);
+        }
+    }
+
+    /// What the server says of itself may have changed with the session: then the lists may have
+    /// too, and the host looks again.
+    fn compare(&mut self, said: Said, out: &mut Outbox<'_>) {
+        let before = self.handshake.said.replace(said.clone());
+        let Some(before) = before.filter(|before| *before != said) else { return };
+        out.detail("the gateway says something else of itself than before");
+        self.server_changed();
+        self.owe(before.lists.into_iter().chain(said.lists));
+    }
+
+    /// Sessions that are lost before anything has worked in them are begun ever more slowly.
+    fn slow_down(&mut self, now: Moment) {
+        if MAX_BEGUN <= self.begun {
+            let wait = self.outage.next_wait(now);
+            self.outage.hold(now.after(wait), true);
         }
     }
 
@@ -276,6 +343,6 @@ impl Bridge {
             .as_deref()
             .filter(|version| "2025-03-26" < *version)
             .and_then(|version| HeaderValue::from_str(version).ok());
-        self.handshake.version = version;
+        self.handshake.session_version = version;
     }
 }

@@ -1,16 +1,17 @@
 //! What the host writes.
 
 use bytes::Bytes;
-use http::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Interest, Kind, Outgoing, Pending};
+use super::retry::is_safe;
+use super::{Bridge, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::tools;
 
 /// Why something is no message although its id could be read.
 const NO_MESSAGE: &str = "neither a method nor a result";
@@ -77,15 +78,17 @@ impl Bridge {
 
     /// A batch of 2025-03-26 goes as it is, if it holds only what a batch may hold.
     fn batch(&mut self, members: &[&RawValue], line: &Bytes, now: Moment, out: &mut Outbox<'_>) {
-        let mut ids = Vec::new();
+        let mut requests = Vec::new();
         for member in members {
             match read_object(member.get()) {
-                Ok(Message::Request { id, method, .. })
+                Ok(Message::Request { id, method, params })
                     if method != "initialize"
                         && !self.pending.contains_key(&id)
-                        && !ids.contains(&id) =>
+                        && !requests.iter().any(|(other, _)| *other == id)
+                        && self.hidden_tool(&method, params).is_none() =>
                 {
-                    ids.push(id);
+                    let pending = Pending::new(&method, params);
+                    requests.push((id, pending));
                 }
                 // What moves the handshake on, or concerns another request, goes alone.
                 Ok(Message::Notification { method, .. })
@@ -95,9 +98,8 @@ impl Bridge {
                 _ => return self.split(members, line, now, out),
             }
         }
-        for id in &ids {
-            self.pending.insert(id.clone(), Pending::new(Interest::None));
-        }
+        let ids = requests.iter().map(|(id, _)| id.clone()).collect();
+        self.pending.extend(requests);
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
@@ -110,8 +112,19 @@ impl Bridge {
     ) {
         let claims = self.eras.claim(message);
         match message {
-            Message::Request { id, method, .. } => {
-                self.request(id, method, bytes, claims, now, out);
+            Message::Request { id, method, params } => {
+                let pending = Pending::new(method, *params);
+                let kind = if pending.initialize {
+                    Kind::Initialize(id.clone())
+                } else {
+                    Kind::Request(id.clone())
+                };
+                let mut outgoing = Outgoing::new(bytes, kind, now);
+                outgoing.urgent = method == "ping";
+                // A lost request of 2026-07-28 may only come again as another one.
+                outgoing.safe = is_safe(method) && claims.is_none();
+                outgoing.claims = claims;
+                self.request(id, pending, outgoing, now, out);
             }
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
@@ -136,9 +149,8 @@ impl Bridge {
     fn request(
         &mut self,
         id: &Id,
-        method: &str,
-        bytes: Bytes,
-        claims: Option<HeaderValue>,
+        pending: Pending,
+        outgoing: Outgoing,
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
@@ -147,14 +159,17 @@ impl Bridge {
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
-        let initialize = method == "initialize";
-        self.pending.insert(id.clone(), Pending::new(Interest::of(method)));
-        let kind =
-            if initialize { Kind::Initialize(id.clone()) } else { Kind::Request(id.clone()) };
-        let mut outgoing = Outgoing::new(bytes, kind, now);
-        outgoing.urgent = method == "ping";
-        outgoing.claims = claims;
+        self.pending.insert(id.clone(), pending);
+        self.hurry(now);
         self.queue.push_back(outgoing);
+    }
+
+    /// The name of the tool that a request calls, if the user has hidden it.
+    pub(super) fn hidden_tool(&self, method: &str, params: Option<&RawValue>) -> Option<String> {
+        if method != "tools/call" || self.hidden_tools.is_empty() {
+            return None;
+        }
+        tools::name(params?).filter(|name| self.hidden_tools.hides(name))
     }
 
     /// The host does not want the answer any more. What was not sent yet is never sent; what was
@@ -172,7 +187,7 @@ impl Bridge {
         if self.eras.is_modern() {
             return self.cancel_stream(&id, out);
         }
-        if self.pending.get(&id).is_some_and(|it| it.interest == Interest::Initialize) {
+        if self.pending.get(&id).is_some_and(|pending| pending.initialize) {
             out.detail("the host cancelled `initialize`, which cannot be cancelled");
             return;
         }
@@ -180,7 +195,8 @@ impl Bridge {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
-        if self.unpark(&id) {
+        self.forget_cut(&id);
+        if self.unpark(&id) || self.forget_delayed(&id) {
             return;
         }
         let wanted = Kind::Request(id);

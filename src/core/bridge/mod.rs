@@ -7,34 +7,38 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::HeaderValue;
 use url::Url;
 
 use super::backoff::Backoff;
-use super::event::{Effect, Event, ExchangeId, HttpEvent, Notice, StoreEvent};
+use super::event::{Effect, Event, ExchangeId, HttpEvent, StoreEvent};
 use super::failure::Failure;
 use super::jsonrpc::Id;
 use super::link::{Carrier, Transport};
 use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
+use super::tools;
 use super::translate::Translator;
 use crate::config::{Caller, Config};
 
 mod closing;
 mod deliver;
 mod era;
+mod failing;
 mod handshake;
 mod host;
 mod lingering;
 mod listen;
+mod message;
 mod parked;
-mod pending;
 mod provisional;
 mod queue;
 mod receive;
 mod refresh;
+mod refusal;
+mod restore;
+mod resume;
+mod retry;
 mod send;
 mod streams;
 mod translated;
@@ -44,9 +48,12 @@ use era::Eras;
 use handshake::{Handshake, Phase};
 use lingering::Lingering;
 use listen::Listen;
-use pending::{Exchange, Interest, Pending};
+use message::{Exchange, Interest, Kind, Outgoing, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use restore::Restore;
+use resume::{Cut, Position};
+use retry::{Delayed, Outage};
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -55,6 +62,7 @@ pub struct Bridge {
     /// Whether whoever asks waits for a sign-in however long it takes.
     patient: bool,
     header_names: Vec<String>,
+    hidden_tools: tools::Hidden,
     carrier: Carrier,
     access: Access,
     order: (Transport, Option<Transport>),
@@ -66,19 +74,32 @@ pub struct Bridge {
     /// Whether the server has been reached: from then on an outage is waited for.
     reached: bool,
     stream: Stream,
+    /// How long its server wants to be left alone before it is opened again.
+    stream_retry: Duration,
     /// Counts the sessions: what was sent in one is not answered in the next.
     epoch: u64,
     listen: Listen,
+    /// How far the standalone stream was read.
+    listened: Position,
     /// Whether the standalone stream was refused since it last was open.
     listen_refused: bool,
     backoff: Backoff,
     eras: Eras,
+    outage: Outage,
+    /// Response streams that are to be read on.
+    cuts: Vec<Cut>,
+    /// Requests that the gateway wants later.
+    delayed: Vec<Delayed>,
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
     queue: Queue,
     /// Requests that wait for a wider scope.
     parked: Vec<Outgoing>,
+    /// Sessions that were begun since something worked.
+    begun: u8,
+    /// What the host has set in its session.
+    restore: Restore,
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
@@ -90,80 +111,6 @@ pub struct Bridge {
     outcome: Option<Failure>,
 }
 
-/// A message of the host on its way to the gateway.
-#[derive(Clone, Debug)]
-struct Outgoing {
-    bytes: Bytes,
-    kind: Kind,
-    /// How often it was sent and refused.
-    refused: u8,
-    since: Duration,
-    /// In which session it was sent.
-    epoch: u64,
-    /// Whether that session had an id.
-    in_session: bool,
-    /// How often its session turned out to be gone.
-    lost: u8,
-    /// Until when the stream that has answered it may stay open.
-    lingers: Option<Duration>,
-    /// Whether others may be waiting for it; see `send`.
-    urgent: bool,
-    /// The version that it claims for itself (MCP 2026-07-28).
-    claims: Option<HeaderValue>,
-    /// Whether the list of tools was read for it, because its headers were wrong.
-    refreshed: bool,
-}
-
-impl Outgoing {
-    fn new(bytes: Bytes, kind: Kind, now: Moment) -> Self {
-        Self {
-            urgent: kind.ids().is_empty(),
-            bytes,
-            kind,
-            refused: 0,
-            since: now.uptime,
-            epoch: 0,
-            in_session: false,
-            lost: 0,
-            lingers: None,
-            claims: None,
-            refreshed: false,
-        }
-    }
-}
-
-/// What a message is, as far as its way is concerned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Initialize(Id),
-    Initialized,
-    Request(Id),
-    Notification,
-    Response,
-    Batch(Vec<Id>),
-    /// Our own handshake with a new session; the host has had its answer long ago.
-    ReplayInitialize(Id),
-    ReplayInitialized,
-}
-
-impl Kind {
-    /// The requests that want an answer.
-    fn ids(&self) -> &[Id] {
-        match self {
-            Self::Initialize(id) | Self::Request(id) | Self::ReplayInitialize(id) => {
-                std::slice::from_ref(id)
-            }
-            Self::Batch(ids) => ids,
-            _ => &[],
-        }
-    }
-
-    /// Whether it is our own handshake.
-    fn is_replay(&self) -> bool {
-        matches!(self, Self::ReplayInitialize(_) | Self::ReplayInitialized)
-    }
-}
-
 /// How long a request waits for a connection that was lost: the host should learn of an outage
 /// before its own limit, the shortest of which are about 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -173,6 +120,7 @@ impl Bridge {
     /// ids unguessable.
     pub fn new(config: &Config, seed: u64) -> Self {
         let order = Transport::order(config.transport);
+        let mut backoff = Backoff::new(seed.rotate_left(17));
         let about = About {
             server: config.server.clone(),
             server_text: config.server_text.clone(),
@@ -182,6 +130,7 @@ impl Bridge {
         Self {
             patient: matches!(config.caller, Caller::Person { .. }),
             header_names: Carrier::names(&config.headers),
+            hidden_tools: tools::Hidden::new(&config.hidden_tools),
             carrier: Carrier::new(config.server.clone(), &config.headers),
             access: Access::new(config.access, about, seed),
             order,
@@ -190,16 +139,23 @@ impl Bridge {
             evidence: None,
             reached: false,
             stream: Stream::default(),
+            stream_retry: Duration::ZERO,
             epoch: 0,
             listen: Listen::default(),
+            listened: Position::default(),
             listen_refused: false,
-            backoff: Backoff::new(seed.rotate_left(17)),
             eras: Eras::new(config.protocol, seed),
+            outage: Outage::new(backoff.fork()),
+            cuts: Vec::new(),
+            delayed: Vec::new(),
+            backoff,
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
             queue: Queue::default(),
             parked: Vec::new(),
+            begun: 0,
+            restore: Restore::default(),
             replay: None,
             pending: HashMap::new(),
             exchanges: HashMap::new(),
@@ -261,6 +217,9 @@ impl Bridge {
             self.parked_deadline(),
             self.lingering.deadline(),
             self.eras.translator.as_ref().and_then(Translator::deadline),
+            self.outage.deadline(),
+            self.cuts.iter().map(Cut::deadline).min(),
+            self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
         .into_iter()
         .flatten()
@@ -279,6 +238,8 @@ impl Bridge {
 
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
+        self.tick_delayed(now);
+        self.tick_cuts(now, out);
         self.tick_streams(now, out);
         self.tick_lingering(now, out);
         self.tick_handshake(now, out);
@@ -297,7 +258,7 @@ impl Bridge {
                 Some(failure) => failure,
             };
             if let Some(outgoing) = self.queue.remove(0) {
-                self.drop_outgoing(&outgoing, &failure, out);
+                self.drop_outgoing(&outgoing, &failure, now, out);
             }
         }
     }
@@ -307,6 +268,9 @@ impl Bridge {
             return;
         }
         let open = matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_));
+        if retry::is_sign_of_life(&event) {
+            self.outage.over(now);
+        }
         let Some(exchange) = self.exchanges.remove(&id) else { return };
         match exchange {
             Exchange::Post(outgoing, generation) => {
@@ -317,6 +281,11 @@ impl Bridge {
                 if let (true, Some(outgoing)) = (open, kept) {
                     self.exchanges.insert(id, Exchange::Post(outgoing, generation));
                     self.let_linger(id, now, out);
+                }
+            }
+            Exchange::Resume(outgoing, generation) => {
+                if let Some(outgoing) = self.resumed(id, outgoing, generation, event, now, out) {
+                    self.exchanges.insert(id, Exchange::Post(outgoing, generation));
                 }
             }
             Exchange::Listen(generation) => {
@@ -332,48 +301,6 @@ impl Bridge {
             Exchange::Refresh(refresh) => self.refreshing(id, refresh, event, now, out),
             Exchange::Goodbye if open => out.push(Effect::Abort(id)),
             Exchange::Goodbye => {}
-        }
-    }
-
-    /// Gives up on a message: each of its requests gets this failure as its answer.
-    fn drop_outgoing(&mut self, outgoing: &Outgoing, failure: &Failure, out: &mut Outbox<'_>) {
-        for id in outgoing.kind.ids() {
-            self.fail(id, failure, out);
-        }
-        match outgoing.kind {
-            Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
-                self.replay_failed(failure, out);
-            }
-            _ if outgoing.kind.ids().is_empty() && self.outcome.as_ref() != Some(failure) => {
-                out.tell(Notice::Failed(Box::new(failure.clone())));
-            }
-            _ => {}
-        }
-    }
-
-    /// Answers one request with a failure, if it still waits.
-    fn fail(&mut self, id: &Id, failure: &Failure, out: &mut Outbox<'_>) {
-        let Some(pending) = self.pending.remove(id) else { return };
-        if pending.interest == Interest::Initialize {
-            self.phase = Phase::Fresh;
-        }
-        if self.question_failed(id, &pending, failure, out) {
-            return;
-        }
-        if self.eras.translator.is_some() {
-            self.eras.failures.push_back((id.clone(), failure.clone()));
-            return;
-        }
-        self.answer_with_failure(id, failure, out);
-    }
-
-    /// Gives up on everything that waits to be sent.
-    fn fail_queue(&mut self, failure: &Failure, out: &mut Outbox<'_>) {
-        if self.replay.take().is_some() {
-            self.phase = Phase::Lost;
-        }
-        for outgoing in self.queue.take() {
-            self.drop_outgoing(&outgoing, failure, out);
         }
     }
 

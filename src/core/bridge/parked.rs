@@ -56,7 +56,7 @@ impl Bridge {
             for outgoing in std::mem::take(&mut self.parked).into_iter().rev() {
                 match &failure {
                     Some(failure) => {
-                        self.drop_outgoing(&outgoing, &failure.clone().into(), out);
+                        self.drop_outgoing(&outgoing, &failure.clone().into(), now, out);
                     }
                     None => self.queue.push_front(outgoing),
                 }
@@ -66,20 +66,20 @@ impl Bridge {
         let late = |outgoing: &Outgoing| now.reached(outgoing.since.saturating_add(REQUEST_WAIT));
         let (overdue, rest) = std::mem::take(&mut self.parked).into_iter().partition(late);
         self.parked = rest;
-        self.drop_parked(overdue, out);
+        self.drop_parked(overdue, now, out);
     }
 
     /// Nobody will be asked any more.
-    pub(super) fn give_up_parked(&mut self, out: &mut Outbox<'_>) {
+    pub(super) fn give_up_parked(&mut self, now: Moment, out: &mut Outbox<'_>) {
         let parked = std::mem::take(&mut self.parked);
-        self.drop_parked(parked, out);
+        self.drop_parked(parked, now, out);
     }
 
-    fn drop_parked(&mut self, parked: Vec<Outgoing>, out: &mut Outbox<'_>) {
+    fn drop_parked(&mut self, parked: Vec<Outgoing>, now: Moment, out: &mut Outbox<'_>) {
         let url = self.access.sign_in_url().unwrap_or_default();
         let failure = Failure::SignIn(SignInFailure::Unfinished { url });
         for outgoing in parked {
-            self.drop_outgoing(&outgoing, &failure, out);
+            self.drop_outgoing(&outgoing, &failure, now, out);
         }
     }
 

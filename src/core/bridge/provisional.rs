@@ -6,6 +6,7 @@
 //! its back, as after a lost session. What else the host asks for waits, and learns in time that a
 //! sign-in is needed.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,6 +78,26 @@ struct Listed {
     list_changed: bool,
 }
 
+/// What a server says of itself, as far as a change of it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Of all of it.
+    hash: u64,
+    /// The notifications by which the host learns that it may have changed.
+    pub(super) lists: Vec<&'static str>,
+}
+
+impl Said {
+    /// From a result of `initialize`.
+    pub(super) fn of(result: &RawValue) -> Self {
+        let mut hasher = DefaultHasher::new();
+        result.get().hash(&mut hasher);
+        let told = serde_json::from_str::<Told>(result.get());
+        let lists = told.map(|told| lists(&told.capabilities, |_| true)).unwrap_or_default();
+        Self { hash: hasher.finish(), lists }
+    }
+}
+
 impl Bridge {
     /// When the host has waited long enough for a credential.
     pub(super) fn credential_deadline(&self) -> Option<Duration> {
@@ -120,7 +141,7 @@ impl Bridge {
                 };
                 SignInFailure::Transient { step, cause }
             };
-            self.drop_outgoing(&outgoing, &Failure::SignIn(failure), out);
+            self.drop_outgoing(&outgoing, &Failure::SignIn(failure), now, out);
         }
     }
 
@@ -139,7 +160,7 @@ impl Bridge {
         let result = remembered.unwrap_or_else(|| unknown_server(requested));
         if let Ok(Told { protocol_version, capabilities }) = serde_json::from_str(&result) {
             self.handshake.version = protocol_version;
-            self.provisional.owed = owed(&capabilities);
+            self.provisional.owed = lists(&capabilities, |listed| listed.list_changed);
         }
         self.pending.remove(id);
         out.detail("answering `initialize` before the gateway can be asked");
@@ -155,6 +176,15 @@ impl Bridge {
         for method in std::mem::take(&mut self.provisional.owed) {
             let notification = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
             self.tell_host(notification.into(), None, now, out);
+        }
+    }
+
+    /// The host will be told these when the session is there.
+    pub(super) fn owe(&mut self, methods: impl Iterator<Item = &'static str>) {
+        for method in methods {
+            if !self.provisional.owed.contains(&method) {
+                self.provisional.owed.push(method);
+            }
         }
     }
 
@@ -200,14 +230,15 @@ fn unknown_server(requested: Option<&str>) -> String {
     .to_string()
 }
 
-fn owed(capabilities: &Capabilities) -> Vec<&'static str> {
+/// The notifications that say that a list has changed, for the lists that a server has.
+fn lists(capabilities: &Capabilities, which: fn(&Listed) -> bool) -> Vec<&'static str> {
     [
         (&capabilities.tools, "notifications/tools/list_changed"),
         (&capabilities.prompts, "notifications/prompts/list_changed"),
         (&capabilities.resources, "notifications/resources/list_changed"),
     ]
     .into_iter()
-    .filter(|(listed, _)| listed.as_ref().is_some_and(|listed| listed.list_changed))
+    .filter(|(listed, _)| listed.as_ref().is_some_and(which))
     .map(|(_, method)| method)
     .collect()
 }

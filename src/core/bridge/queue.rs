@@ -45,10 +45,28 @@ impl Queue {
         self.items.push_front(outgoing);
     }
 
+    /// Puts a message back that was sent before: in the order of sending, before what was not sent.
+    pub(super) fn put_back(&mut self, outgoing: Outgoing) {
+        let behind = |other: &Outgoing| other.sent == 0 || outgoing.sent < other.sent;
+        let index = self.items.iter().position(behind).unwrap_or(self.items.len());
+        self.bytes += outgoing.bytes.len() + OVERHEAD;
+        self.items.insert(index, outgoing);
+    }
+
     pub(super) fn remove(&mut self, index: usize) -> Option<Outgoing> {
         let outgoing = self.items.remove(index)?;
         self.bytes -= outgoing.bytes.len() + OVERHEAD;
         Some(outgoing)
+    }
+
+    /// Takes what may have run already.
+    pub(super) fn take_repeated(&mut self) -> Vec<Outgoing> {
+        let (again, rest): (Vec<_>, Vec<_>) =
+            self.take().into_iter().partition(|outgoing| outgoing.repeated != 0);
+        for outgoing in rest {
+            self.push_back(outgoing);
+        }
+        again
     }
 
     /// Takes everything.

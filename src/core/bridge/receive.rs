@@ -2,11 +2,12 @@
 
 use bytes::{Buf as _, Bytes};
 
+use super::retry::{is_temporary, speaks_of_session};
 use super::{Bridge, Kind, Outgoing, Phase};
-use crate::core::event::{ExchangeId, Head, HttpEvent, HttpFailure};
+use crate::core::event::{ExchangeId, Head, HttpEvent};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Message, read};
-use crate::core::link::{Transport, is_transport_evidence, session_id, without_query};
+use crate::core::link::{Transport, is_transport_evidence, session_id};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::outbox::Outbox;
@@ -32,24 +33,24 @@ impl Bridge {
         match event {
             HttpEvent::Opened(head) => {
                 self.accepted(&outgoing, &head, now, out);
-                // It was taken and is never sent again, so it need not be held.
-                outgoing.bytes = Bytes::new();
+                self.taken(&outgoing, now, out);
+                outgoing.taken();
+                outgoing.position.open = true;
                 Some(outgoing)
             }
             HttpEvent::Message(event) => {
+                outgoing.position.heard(&event);
                 if event.is_message() {
                     self.deliver(event.data, id, now, out);
                 }
                 Some(outgoing)
             }
             HttpEvent::Ended => {
-                self.unanswered(id, &outgoing, &Failure::Lost, out);
-                self.fail_orphan(&outgoing, out);
+                self.response_ended(id, outgoing, None, now, out);
                 None
             }
             HttpEvent::Failed(failure) => {
-                let failure = self.failed(&failure);
-                self.undelivered(id, &outgoing, &failure, now, out);
+                self.post_failed(id, outgoing, &failure, now, out);
                 None
             }
             HttpEvent::Answered(head, body) => {
@@ -84,17 +85,20 @@ impl Bridge {
                 };
                 self.refused(id, &outgoing, head, &body, now, out);
             }
-            404 if !answers(&body, &outgoing)
-                && (outgoing.in_session || self.transport == Transport::Sse) =>
-            {
+            status if self.names_lost_session(status, &body, &outgoing) => {
                 self.session_gone(id, outgoing, head, &body, now, out);
+            }
+            status if is_temporary(status) => {
+                if let Some(outgoing) = self.defer(outgoing, head, now, out) {
+                    self.refused(id, &outgoing, head, &body, now, out);
+                }
             }
             status => {
                 let Some(outgoing) = self.refresh(id, outgoing, &body, now, out) else { return };
                 let evidence = outgoing.claims.is_none()
                     && is_transport_evidence(status)
                     && !answers(&body, &outgoing);
-                if evidence && self.switch(status, &body, out) {
+                if evidence && self.switch(status, &body, now, out) {
                     self.send_again(outgoing);
                     return;
                 }
@@ -121,7 +125,7 @@ impl Bridge {
         if head.status != 403 && answers(body, outgoing) {
             self.deliver(body.clone(), id, now, out);
         }
-        let failure = self.refusal(head, body);
+        let failure = self.refusal(head, body, now);
         self.undelivered(id, outgoing, &failure, now, out);
     }
 
@@ -129,6 +133,9 @@ impl Bridge {
     fn accepted(&mut self, outgoing: &Outgoing, head: &Head, now: Moment, out: &mut Outbox<'_>) {
         self.access.accepted();
         self.settle_transport();
+        if !outgoing.kind.is_handshake() {
+            self.begun = 0;
+        }
         match outgoing.kind {
             Kind::Initialize(_) | Kind::ReplayInitialize(_)
                 if self.transport == Transport::Http =>
@@ -165,18 +172,9 @@ impl Bridge {
                 _ => format!("HTTP {} with `{}`", head.status, head.media_type()),
             };
             let expected = "a JSON-RPC message or an event stream";
-            self.unanswered(id, outgoing, &Failure::Misbehaved { got, expected }, out);
+            self.unanswered(id, outgoing, &Failure::Misbehaved { got, expected }, now, out);
         } else {
-            self.fail_orphan(outgoing, out);
-        }
-    }
-
-    /// Over HTTP+SSE: taken, and the stream that would have brought the answer may be gone.
-    fn fail_orphan(&mut self, outgoing: &Outgoing, out: &mut Outbox<'_>) {
-        if self.transport == Transport::Sse && outgoing.epoch != self.epoch {
-            for request in outgoing.kind.ids() {
-                self.fail(request, &Failure::Lost, out);
-            }
+            self.taken(outgoing, now, out);
         }
     }
 
@@ -207,7 +205,19 @@ impl Bridge {
         }
     }
 
-    /// 404 to a message of a session: the gateway has forgotten it, and has run nothing.
+    /// Whether a refusal says that the session is gone. Servers say so with 404 (MCP 2025-11-25,
+    /// session management); some say it with 400, and in words.
+    fn names_lost_session(&self, status: u16, body: &Bytes, outgoing: &Outgoing) -> bool {
+        let in_session = outgoing.in_session || self.transport == Transport::Sse;
+        in_session
+            && match status {
+                404 | 410 => !answers(body, outgoing) || speaks_of_session(body),
+                400 => speaks_of_session(body),
+                _ => false,
+            }
+    }
+
+    /// The gateway has forgotten it, and has run nothing.
     fn session_gone(
         &mut self,
         id: ExchangeId,
@@ -218,7 +228,7 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         if outgoing.lost >= MAX_LOST || matches!(outgoing.kind, Kind::ReplayInitialize(_)) {
-            let failure = self.refusal(head, body);
+            let failure = self.refusal(head, body, now);
             self.undelivered(id, &outgoing, &failure, now, out);
             return;
         }
@@ -226,11 +236,14 @@ impl Bridge {
         out.detail("the gateway has forgotten the session; beginning a new one");
         if outgoing.epoch != self.epoch {
             // That session is gone already, and a new one is on its way.
-            self.send_again(outgoing);
+            if !outgoing.kind.is_own() {
+                self.send_again(outgoing);
+            }
             return;
         }
         let sse = self.transport == Transport::Sse;
-        let own = matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized);
+        let own =
+            matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized | Kind::Own(_));
         let known = self.phase.is_replay();
         if !own {
             self.send_again(outgoing);
@@ -245,27 +258,28 @@ impl Bridge {
     }
 
     /// The exchange is over: what it should have answered and did not gets this failure.
-    fn unanswered(
+    pub(super) fn unanswered(
         &mut self,
         id: ExchangeId,
         outgoing: &Outgoing,
         failure: &Failure,
+        now: Moment,
         out: &mut Outbox<'_>,
     ) {
         for request in outgoing.kind.ids() {
             if self.pending.get(request).is_some_and(|pending| pending.exchange == Some(id)) {
-                self.fail(request, failure, out);
+                self.fail(request, failure, now, out);
             }
         }
         if matches!(outgoing.kind, Kind::ReplayInitialize(_))
             && matches!(self.phase, Phase::Replaying(_))
         {
-            self.drop_outgoing(outgoing, failure, out);
+            self.drop_outgoing(outgoing, failure, now, out);
         }
     }
 
     /// The message got no good answer: whatever it was, it is over.
-    fn undelivered(
+    pub(super) fn undelivered(
         &mut self,
         id: ExchangeId,
         outgoing: &Outgoing,
@@ -277,76 +291,18 @@ impl Bridge {
         let ids: Vec<_> = outgoing.kind.ids().iter().collect();
         for request in ids {
             if self.pending.get(request).is_some_and(stale) {
-                self.fail(request, failure, out);
+                self.fail(request, failure, now, out);
             }
         }
         match outgoing.kind {
             // The server may do without it; the host must not wait for ever.
             Kind::Initialized => self.ready(now, out),
             Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
-                self.drop_outgoing(outgoing, failure, out);
+                self.drop_outgoing(outgoing, failure, now, out);
             }
-            Kind::Notification | Kind::Response => self.drop_outgoing(outgoing, failure, out),
+            Kind::Notification | Kind::Response => self.drop_outgoing(outgoing, failure, now, out),
             _ => {}
         }
-    }
-
-    /// What a network failure means for a request.
-    pub(super) fn failed(&self, failure: &HttpFailure) -> Failure {
-        use crate::core::event::{Delivery, FailureKind};
-        match (failure.delivery, failure.kind) {
-            (_, FailureKind::TooLarge | FailureKind::Malformed) => Failure::Misbehaved {
-                got: failure.cause.clone(),
-                expected: "a JSON-RPC message or an event stream",
-            },
-            (_, FailureKind::Certificate) => {
-                Failure::Untrusted { server: self.origin(), cause: failure.cause.clone() }
-            }
-            (Delivery::Unknown, FailureKind::Network) => Failure::Lost,
-            _ => Failure::Unreachable { server: self.origin(), cause: failure.cause.clone() },
-        }
-    }
-
-    /// What an HTTP status means for a request.
-    pub(super) fn refusal(&self, head: &Head, body: &Bytes) -> Failure {
-        let status = head.status;
-        match status {
-            401 if self.access.is_static() => self.credential_refused(status),
-            403 if self.access.is_static() && Challenge::from_headers(&head.headers).is_none() => {
-                Failure::Forbidden { status, reason: reason(body) }
-            }
-            403 => {
-                let challenge = Challenge::from_headers(&head.headers).unwrap_or_default();
-                let said = challenge.error_description.or(challenge.error);
-                Failure::Forbidden { status, reason: said.or_else(|| reason(body)) }
-            }
-            413 | 429 | 503 => Failure::Limited {
-                status,
-                reason: reason(body),
-                wait: head.header("retry-after").and_then(|wait| wait.trim().parse().ok()),
-            },
-            300..=399 => Failure::Misbehaved {
-                got: match head.header("location") {
-                    Some(location) => format!(
-                        "HTTP {status}, a redirect to `{}`",
-                        without_query(self.server(), location)
-                    ),
-                    None => format!("HTTP {status}, a redirect to nowhere"),
-                },
-                expected: "an answer at the configured URL",
-            },
-            _ => {
-                let said = reason(body).map(|text| format!(": {text}")).unwrap_or_default();
-                Failure::Misbehaved {
-                    got: format!("HTTP {status}{said}"),
-                    expected: "an MCP message",
-                }
-            }
-        }
-    }
-
-    pub(super) fn credential_refused(&self, status: u16) -> Failure {
-        Failure::CredentialRefused { status, headers: self.header_names.clone() }
     }
 }
 
@@ -365,24 +321,4 @@ pub(super) fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
         Ok(Frame::Single(Message::Response { id: Some(id), .. }))
             if outgoing.kind.ids().contains(&id)
     )
-}
-
-/// The beginning of a text body, for people.
-fn reason(body: &[u8]) -> Option<String> {
-    /// Longer bodies are pages, not reasons.
-    const LONGEST: usize = 200;
-    if let Ok(Frame::Single(Message::Response { result: None, .. })) = read(body.trim_ascii()) {
-        return error_message(body).map(|text| text.chars().take(LONGEST).collect());
-    }
-    let text = std::str::from_utf8(body).ok()?.trim();
-    if text.is_empty() || text.starts_with('<') {
-        return None;
-    }
-    Some(text.chars().take(LONGEST).collect())
-}
-
-/// What a JSON-RPC error says.
-fn error_message(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    value.get("error")?.get("message")?.as_str().map(str::to_owned)
 }

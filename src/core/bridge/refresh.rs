@@ -26,6 +26,12 @@ pub(super) struct Refresh {
     pages: u8,
 }
 
+impl Refresh {
+    pub(super) fn call(&self) -> &Outgoing {
+        &self.call
+    }
+}
+
 impl Bridge {
     /// Reads the list again if that may help; the call comes back if not.
     pub(super) fn refresh(
@@ -103,7 +109,7 @@ impl Bridge {
         };
         out.push(crate::core::event::Effect::Abort(id));
         let Some(result) = result else { return self.not_refreshed(&refresh, now, out) };
-        self.learn_tools(result, out);
+        self.learn_tools(result.get(), out);
         let next = Members::read(result.get()).and_then(|result| result.string("nextCursor"));
         match next {
             Some(cursor) => self.next_page(refresh, Some(&cursor), now, out),

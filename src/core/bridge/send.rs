@@ -21,8 +21,10 @@ pub(super) struct NotNow;
 /// Which message is sent next.
 #[derive(Clone, Copy)]
 pub(super) enum Next {
-    /// Our own.
+    /// Our own handshake.
     Replay,
+    /// What it sets again.
+    Restore,
     /// This one of the queue.
     Queued(usize),
 }
@@ -34,12 +36,15 @@ impl Bridge {
             self.session_lost(now, out);
         }
         while let Some(next) = self.next() {
+            if self.outage.deadline().is_some() {
+                return;
+            }
             let token = match self.access.readiness(now, out) {
                 Readiness::Ready(token) => token,
                 Readiness::Wait => return,
                 Readiness::Refused(failure) => {
                     if let Some(outgoing) = self.take(next) {
-                        self.drop_outgoing(&outgoing, &failure.into(), out);
+                        self.drop_outgoing(&outgoing, &failure.into(), now, out);
                     }
                     continue;
                 }
@@ -80,6 +85,9 @@ impl Bridge {
         if self.replay.is_some() {
             return Some(Next::Replay);
         }
+        if self.phase == Phase::Ready && !self.restore.due.is_empty() {
+            return Some(Next::Restore);
+        }
         let front = self.queue.front()?;
         if self.eras.is_asking() {
             return None;
@@ -96,8 +104,8 @@ impl Bridge {
     /// What may be sent now, if `next` is next: where there is no room for it, what somebody may be
     /// waiting for overtakes.
     fn within_limits(&self, next: Next) -> Option<Next> {
-        let under_way = self.exchanges.len() - self.lingering.len();
-        if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay) {
+        let under_way = self.exchanges.len() + self.cuts.len() - self.lingering.len();
+        if under_way < MAX_IN_FLIGHT || matches!(next, Next::Replay | Next::Restore) {
             return Some(next);
         }
         let may_pass =
@@ -109,6 +117,7 @@ impl Bridge {
     pub(super) fn take(&mut self, next: Next) -> Option<Outgoing> {
         match next {
             Next::Replay => self.replay.take(),
+            Next::Restore => self.restore.due.pop_front(),
             Next::Queued(index) => self.queue.remove(index),
         }
     }
@@ -125,6 +134,7 @@ impl Bridge {
         self.remember(&outgoing);
         self.sent(&outgoing.kind, now);
         let exchange = out.start(request);
+        outgoing.sent = exchange.0;
         let answered_here = self.transport == Transport::Http;
         for id in outgoing.kind.ids() {
             if let Some(pending) = self.pending.get_mut(id) {
@@ -147,8 +157,10 @@ impl Bridge {
         }
         if outgoing.kind.is_replay() {
             self.replay = Some(outgoing);
+        } else if outgoing.kind.is_own() {
+            self.restore.due.push_front(outgoing);
         } else {
-            self.queue.push_front(outgoing);
+            self.queue.put_back(outgoing);
         }
     }
 

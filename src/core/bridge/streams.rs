@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Bridge, Exchange, Listen, Phase};
-use crate::core::backoff::HEALTHY_AFTER;
+use super::retry::{is_temporary, reconnect};
+use super::{Bridge, Exchange, Listen, Outgoing, Phase};
 use crate::core::event::{Effect, ExchangeId, Expect, Head, HttpEvent, Notice, StreamEvent};
 use crate::core::failure::Failure;
+use crate::core::jsonrpc::Id;
 use crate::core::link::{Transport, is_transport_evidence, message_endpoint};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::outbox::Outbox;
@@ -16,6 +17,9 @@ use crate::secret::Secret;
 
 /// How long the `endpoint` event may take: a proxy that buffers the stream holds it back for ever.
 const ENDPOINT_WAIT: Duration = Duration::from_secs(15);
+
+/// The longest wait that a gateway may ask for: a wrong number must not end the conversation.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 
 /// The stream of HTTP+SSE.
 #[derive(Debug, Default)]
@@ -29,7 +33,6 @@ pub(super) enum Stream {
     Open {
         exchange: ExchangeId,
         endpoint: Box<Url>,
-        since: Duration,
     },
 }
 
@@ -63,17 +66,27 @@ impl Bridge {
             Stream::Waiting(until) if !now.reached(*until) => return None,
             Stream::Waiting(_) | Stream::Closed => {}
         }
-        let exchange = out.start(self.carrier.stream(token, Expect::EndpointStream));
+        let exchange = out.start(self.carrier.stream(token, Expect::EndpointStream, None));
         self.exchanges.insert(exchange, Exchange::Stream(self.access.generation()));
         self.stream = Stream::Opening(exchange, now.after(ENDPOINT_WAIT), None);
         None
     }
 
+    /// A request has come: during an outage it may cause a try of its own.
+    pub(super) fn hurry(&mut self, now: Moment) {
+        let waits = matches!(self.stream, Stream::Waiting(until) if !now.reached(until));
+        let held = self.outage.deadline().is_some();
+        let hurries = (waits || held) && self.outage.may_hurry(now);
+        if hurries && waits {
+            self.stream = Stream::Waiting(now.uptime);
+        }
+    }
+
     /// Whether messages wait for a connection that was there before.
     pub(super) fn waits_for_connection(&self) -> bool {
-        self.transport == Transport::Sse
-            && self.reached
-            && matches!(self.stream, Stream::Waiting(_) | Stream::Opening(..))
+        let no_stream = matches!(self.stream, Stream::Waiting(_) | Stream::Opening(..));
+        let sse = self.transport == Transport::Sse;
+        self.reached && (self.outage.deadline().is_some() || (sse && no_stream))
     }
 
     /// What came on the HTTP+SSE stream; `true` if more is to come.
@@ -122,6 +135,9 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
+        if let Some(millis) = event.retry {
+            self.stream_retry = Duration::from_millis(millis).min(LONGEST_ASKED);
+        }
         let name = event.name.as_deref().unwrap_or("message");
         match (&self.stream, name) {
             (Stream::Opening(_, _, from), "endpoint") => {
@@ -133,7 +149,7 @@ impl Bridge {
                         let expected = "an `endpoint` on the gateway's own origin";
                         let failure = Failure::Misbehaved { got, expected };
                         self.stream = Stream::Closed;
-                        self.fail_queue(&failure, out);
+                        self.fail_queue(&failure, now, out);
                         return false;
                     }
                 }
@@ -154,8 +170,9 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         self.access.accepted();
+        self.outage.over(now);
         let endpoint = Box::new(endpoint);
-        self.stream = Stream::Open { exchange, endpoint, since: now.uptime };
+        self.stream = Stream::Open { exchange, endpoint };
         self.settle_transport();
         if !matches!(self.phase, Phase::Fresh | Phase::Lost) {
             self.session_lost(now, out);
@@ -164,15 +181,8 @@ impl Bridge {
 
     /// The stream is gone, and with it the session and every answer that was to come on it.
     fn stream_lost(&mut self, failure: Failure, cause: String, now: Moment, out: &mut Outbox<'_>) {
-        let healthy = match &self.stream {
-            Stream::Open { since, .. } => now.reached(since.saturating_add(HEALTHY_AFTER)),
-            _ => false,
-        };
         let opened = matches!(self.stream, Stream::Open { .. });
-        if healthy {
-            self.backoff.reset();
-        }
-        self.fail_orphans(out);
+        self.fail_orphans(now, out);
         if opened {
             self.session_lost(now, out);
         }
@@ -180,32 +190,61 @@ impl Bridge {
             // Nothing says that this will ever work: the host learns it at once, and its next
             // request tries again.
             self.stream = Stream::Closed;
-            self.fail_queue(&failure, out);
+            self.fail_queue(&failure, now, out);
             self.begin_again();
             return;
         }
         self.evidence = Some(failure);
-        let wait = self.backoff.next_wait();
-        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        out.tell(Notice::Reconnect { cause, wait_ms });
+        let wait = self.outage.next_wait(now).max(self.stream_retry);
+        out.tell(reconnect(&cause, wait));
         self.stream = Stream::Waiting(now.after(wait));
     }
 
     /// Answers what only the stream that is gone could have answered.
-    fn fail_orphans(&mut self, out: &mut Outbox<'_>) {
+    fn fail_orphans(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.epoch += 1;
         // What is still being sent learns from its own answer whether it was taken.
         let lost: Vec<_> =
             self.pending.keys().filter(|id| !self.is_on_its_way(id)).cloned().collect();
         for id in lost {
-            self.fail(&id, &Failure::Lost, out);
+            self.orphaned(&id, now, out);
         }
     }
 
-    fn is_on_its_way(&self, id: &crate::core::jsonrpc::Id) -> bool {
+    /// A request was taken, and the stream that would have brought its answer is gone.
+    fn orphaned(&mut self, id: &Id, now: Moment, out: &mut Outbox<'_>) {
+        let again = self.pending.get_mut(id).and_then(|pending| pending.again.take());
+        match again {
+            Some(mut outgoing) if self.closing.is_none() => {
+                outgoing.repeated += 1;
+                outgoing.since = now.uptime;
+                out.detail("asking again what may be asked twice: its stream was lost");
+                self.send_again(*outgoing);
+            }
+            _ => self.fail(id, &Failure::Lost, now, out),
+        }
+    }
+
+    /// Over HTTP+SSE: a message was taken, in this session or in one that is gone.
+    pub(super) fn taken(&mut self, outgoing: &Outgoing, now: Moment, out: &mut Outbox<'_>) {
+        if self.transport != Transport::Sse {
+            return;
+        }
+        for id in outgoing.kind.ids() {
+            let Some(pending) = self.pending.get_mut(id) else { continue };
+            pending.again = outgoing.may_repeat().then(|| Box::new(outgoing.clone()));
+            if outgoing.epoch != self.epoch {
+                self.orphaned(id, now, out);
+            }
+        }
+    }
+
+    fn is_on_its_way(&self, id: &Id) -> bool {
         let queued = self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id));
-        let sending = |exchange: &Exchange| matches!(exchange, Exchange::Post(outgoing, _) if outgoing.kind.ids().contains(id));
-        queued || self.is_parked(id) || self.exchanges.values().any(sending)
+        let delayed = self.delayed.iter().any(|it| it.outgoing.kind.ids().contains(id));
+        let is_for = |outgoing: &Outgoing| outgoing.kind.ids().contains(id);
+        let sending = |exchange: &Exchange| exchange.outgoing().is_some_and(is_for);
+        queued || delayed || self.is_parked(id) || self.exchanges.values().any(sending)
     }
 
     /// The GET was answered without a stream.
@@ -228,7 +267,7 @@ impl Bridge {
             return;
         }
         let other_type = (200..300).contains(&status);
-        if (is_transport_evidence(status) || other_type) && self.switch(status, body, out) {
+        if (is_transport_evidence(status) || other_type) && self.switch(status, body, now, out) {
             return;
         }
         let failure = match status {
@@ -236,15 +275,19 @@ impl Bridge {
                 got: format!("HTTP {status} with `{}`", head.media_type()),
                 expected: "an event stream",
             },
-            _ => self.refusal(head, body),
+            _ => self.refusal(head, body, now),
         };
-        let temporary = matches!(status, 429 | 500..=599);
+        let temporary = is_temporary(status) || (500..600).contains(&status);
         if self.reached && temporary {
             self.stream_lost(failure, format!("HTTP {status}"), now, out);
+            let asked = head.retry_after(now.unix).unwrap_or_default().min(LONGEST_ASKED);
+            if let Stream::Waiting(until) = &mut self.stream {
+                *until = now.after(asked).max(*until);
+            }
             return;
         }
         let first = self.neither_works();
-        self.fail_queue(&first.unwrap_or(failure), out);
+        self.fail_queue(&first.unwrap_or(failure), now, out);
         self.begin_again();
     }
 
@@ -254,7 +297,7 @@ impl Bridge {
             self.exchanges.remove(&exchange);
             out.push(Effect::Abort(exchange));
         }
-        self.fail_orphans(out);
+        self.fail_orphans(now, out);
         self.stream = Stream::Waiting(now.uptime);
     }
 
@@ -263,11 +306,12 @@ impl Bridge {
         &mut self,
         status: u16,
         body: &bytes::Bytes,
+        now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
         let Some(other) = self.alternative.take() else { return false };
         let head = Head { status, headers: http::HeaderMap::new(), url: None };
-        self.evidence = Some(self.refusal(&head, body));
+        self.evidence = Some(self.refusal(&head, body, now));
         out.detail(format!(
             "HTTP {status}: not {}, trying {}",
             self.transport.name(),
@@ -302,7 +346,7 @@ impl Bridge {
         let due = match self.listen {
             Listen::Waiting(until) => now.reached(until),
             Listen::Refused(generation) => self.access.generation() != generation,
-            Listen::None | Listen::Open(..) => false,
+            Listen::None | Listen::Absent | Listen::Open(..) => false,
         };
         if due {
             self.listen = Listen::None;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::config::{
     AccessMode, Caller, Header, LoginOptions, TokenStore, TransportChoice, Verbosity,
 };
 use crate::core::event::{
-    Delivery, FailureKind, Head, HttpFailure, RedirectCommand, RedirectEvent, Request,
+    Delivery, FailureKind, Head, HttpFailure, Notice, RedirectCommand, RedirectEvent, Request,
     StoreCommand, StoreEvent, StreamEvent,
 };
 use crate::core::oauth::grant::{GrantFailure, Granted};
@@ -26,8 +27,12 @@ mod modern;
 mod patience;
 mod provisional;
 mod redaction;
+mod restore;
+mod resume;
+mod retry;
 mod sessions;
 mod together;
+mod tools;
 mod translated;
 mod transport;
 mod widening;
@@ -36,6 +41,7 @@ const INITIALIZE: &str =
     r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#;
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18"}}"#;
 
 /// A bridge in a world of which the test is the master, time included.
@@ -262,6 +268,7 @@ fn render_request(request: &Request) -> String {
         ("mcp-session-id", "session"),
         ("mcp-protocol-version", "version"),
         ("authorization", "auth"),
+        ("last-event-id", "last"),
     ] {
         if let Some(value) = request.headers.get(name) {
             text.push_str(&format!(" {short}={}", value.to_str().unwrap()));

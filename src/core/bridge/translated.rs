@@ -4,11 +4,11 @@
 use bytes::Bytes;
 
 use super::send::Next;
-use super::{Bridge, Interest, Kind, Outgoing, Phase};
+use super::{Bridge, Interest, Kind, Outgoing, Phase, Restore};
 use crate::config::Protocol;
 use crate::core::event::{Effect, ExchangeId, Head, Notice};
 use crate::core::failure::Failure;
-use crate::core::jsonrpc::{Frame, Id, Message, one_line, read};
+use crate::core::jsonrpc::{Frame, Message, one_line, read};
 use crate::core::link::{Transport, is_transport_evidence};
 use crate::core::members::Members;
 use crate::core::outbox::Outbox;
@@ -26,6 +26,13 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
+        if let Message::Request { id, method, params } = message
+            && let Some(name) = self.hidden_tool(method, *params)
+            && !self.pending.contains_key(id)
+        {
+            let failure = Box::new(Failure::HiddenTool(name));
+            return out.push(Effect::Fail(Some(id.clone()), failure));
+        }
         if let Some(translator) = &mut self.eras.translator {
             let mut outputs = Vec::new();
             translator.inner().host(bytes, now, &mut outputs);
@@ -172,6 +179,9 @@ impl Bridge {
         self.abort_posts(|_| true, out);
         self.close_listen(out);
         self.replay = None;
+        self.cuts.clear();
+        self.delayed.clear();
+        self.restore = Restore::default();
         self.phase = Phase::Fresh;
         self.carrier.session = None;
         self.carrier.version = None;
@@ -185,6 +195,7 @@ impl Bridge {
         if self.eras.translator.is_none() {
             let message = match next {
                 Next::Replay => self.replay.as_ref(),
+                Next::Restore => return false,
                 Next::Queued(index) => self.queue.iter().nth(index),
             };
             let Some(message) = message else { return false };
@@ -206,7 +217,7 @@ impl Bridge {
         }
         match next {
             Next::Queued(index) => self.ask_first(index, now),
-            Next::Replay => false,
+            Next::Replay | Next::Restore => false,
         }
     }
 
@@ -341,15 +352,5 @@ impl Bridge {
     /// Whether the host's lines have to wait for the server to introduce itself.
     pub(super) fn is_opening(&self) -> bool {
         self.eras.translator.as_ref().is_some_and(Translator::is_opening)
-    }
-
-    /// Answers a request of the host with a failure.
-    pub(super) fn answer_with_failure(&mut self, id: &Id, failure: &Failure, out: &mut Outbox<'_>) {
-        // A failure that meets many requests is told once.
-        if self.outcome.as_ref() != Some(failure) {
-            out.tell(Notice::Failed(Box::new(failure.clone())));
-        }
-        self.outcome = Some(failure.clone());
-        out.push(Effect::Fail(Some(id.clone()), Box::new(failure.clone())));
     }
 }

@@ -99,12 +99,20 @@ impl Carrier {
         Request { method: Method::POST, url: url.clone(), headers, body: Some(body), expect }
     }
 
-    /// A GET of an event stream at the endpoint.
-    pub fn stream(&self, token: Option<&Secret>, expect: Expect) -> Request {
+    /// A GET of an event stream at the endpoint; of the rest of one behind its `last` event.
+    pub fn stream(
+        &self,
+        token: Option<&Secret>,
+        expect: Expect,
+        last: Option<&HeaderValue>,
+    ) -> Request {
         let mut headers = self.headers(token);
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         // A middlebox that compresses a stream holds it back.
         headers.insert("accept-encoding", HeaderValue::from_static("identity"));
+        if let Some(last) = last {
+            headers.insert("last-event-id", last.clone());
+        }
         let url = self.server.clone();
         Request { method: Method::GET, url, headers, body: None, expect }
     }

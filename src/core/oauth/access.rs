@@ -32,6 +32,12 @@ mod widen;
 /// After a failed sign-in, how long requests get the same failure before a new window may open: a
 /// host that retries in a loop must not open one window after the other.
 const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
+/// For so long after its issue a token that is refused cannot be mended by another one. Later the
+/// gateway may have been restarted with other keys, and the next token is good again.
+const FRESH_SECONDS: u64 = 60;
+/// The same for a token with a shorter life. Less than that is a wrong clock and not a life.
+const SHORTEST_FRESH_SECONDS: u64 = 2;
+
 /// The credential of this process.
 #[derive(Debug)]
 pub struct Access {
@@ -270,7 +276,7 @@ impl Access {
             // Something is under way already, or newer tokens are there.
             return;
         }
-        match self.standing {
+        match self.standing(now) {
             Standing::SignedIn => {
                 self.standing = Standing::Known;
                 let failure = SignInFailure::FreshTokenRefused;
@@ -353,7 +359,19 @@ impl Access {
     /// server whose tokens live for seconds, or whose clock is wrong, must not make us ask for
     /// the next one before this one was tried.
     fn expired(&self, now: Moment) -> bool {
-        self.standing == Standing::Known && self.expiry.is_some_and(|due| due.reached(now))
+        self.standing(now) == Standing::Known && self.expiry.is_some_and(|due| due.reached(now))
+    }
+
+    /// How far the tokens can be trusted at this moment: what nobody could use while the gateway
+    /// was away is as good as what was used.
+    fn standing(&self, now: Moment) -> Standing {
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let is_fresh = tokens.is_some_and(|tokens| {
+            let life = tokens.expires_at.map(|at| at.saturating_sub(tokens.obtained_at));
+            let fresh = life.unwrap_or(u64::MAX).clamp(SHORTEST_FRESH_SECONDS, FRESH_SECONDS);
+            now.unix < tokens.obtained_at.saturating_add(fresh)
+        });
+        if is_fresh { self.standing } else { Standing::Known }
     }
 
     fn adopt(&mut self, record: Option<Box<Record>>, standing: Standing, now: Moment) {

@@ -87,7 +87,12 @@ pub enum GrantFailure {
         description: Option<String>,
     },
     /// The server did not see the request, or asks to come back later.
-    Transient(String),
+    Transient {
+        /// What happened, for people.
+        cause: String,
+        /// How long not to come back, where the server said (RFC 9110 §10.2.3).
+        wait: Option<Duration>,
+    },
     /// The server may have done it, and its answer was lost.
     AnswerLost(String),
     /// The answer is no token answer.

@@ -59,8 +59,8 @@ pub enum Outcome {
     Tokens(Box<Record>),
     /// Nothing can be refreshed any more: a person must sign in. Holds what is left of the record.
     SignIn(Option<Box<Record>>),
-    /// Not now; the tokens are kept.
-    Later(SignInFailure),
+    /// Not now, and perhaps not for so long; the tokens are kept.
+    Later(SignInFailure, Option<Duration>),
 }
 
 /// A refresh under way.
@@ -77,6 +77,8 @@ pub struct Terms {
     pub client: Option<ConfiguredClient>,
     /// Whether the ID token is sent in place of the access token.
     pub use_id_token: bool,
+    /// What is added to the wait before a repeat, so that not all come at once.
+    pub spread: Duration,
 }
 
 #[derive(Debug)]
@@ -95,9 +97,10 @@ enum State {
     Done,
 }
 
-/// The same refresh token is sent a second time only when the answer to the first was lost, here or
-/// in a process that was killed: a server that rotates with care lets the repeat succeed, and with
-/// a strict one nothing is lost by it, because the tokens in the lost answer are gone anyway.
+/// The same refresh token is sent a second time only when the first brought no answer of the
+/// server's, here or in a process that was killed: a server that rotates with care lets the repeat
+/// succeed, and with a strict one nothing is lost by it, because the tokens in a lost answer are
+/// gone anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
     First,
@@ -106,6 +109,11 @@ enum Attempt {
 
 /// Between the lost answer and the repeat: a server that was just restarted is back by then.
 const REPEAT_AFTER: Duration = Duration::from_millis(500);
+/// The same for a server that cannot just now: whoever waits for the tokens would rather wait for
+/// two seconds than be refused.
+const REPEAT_AFTER_TROUBLE: Duration = Duration::from_secs(1);
+/// A longer wait, if the server wants one, is for whoever asks next.
+const LONGEST_REPEAT: Duration = Duration::from_secs(3);
 
 impl Refresh {
     /// Starts to renew the tokens of `used`.
@@ -145,7 +153,7 @@ impl Refresh {
                 // Never without the lock: two refreshes at once are what it is there for.
                 let failure =
                     SignInFailure::Transient { step: "waiting for the token store", cause };
-                out.push(Step::Done(Outcome::Later(failure)));
+                out.push(Step::Done(Outcome::Later(failure, None)));
                 State::Done
             }
             (State::ExpectMarked(record), Input::Saved(_)) => {
@@ -184,7 +192,7 @@ fn searched(
             State::ExpectLock(used)
         }
         Err(failure) => {
-            out.push(Step::Done(Outcome::Later(failure)));
+            out.push(Step::Done(Outcome::Later(failure, None)));
             State::Done
         }
     }
@@ -279,12 +287,6 @@ fn granted(
         }
         Err(failure) => failure,
     };
-    let later = |cause: String, out: &mut Vec<Step>| {
-        out.push(Step::Unlock);
-        let failure = SignInFailure::Transient { step: "renewing the access token", cause };
-        out.push(Step::Done(Outcome::Later(failure)));
-        State::Done
-    };
     match failure {
         GrantFailure::Refused { error, .. } if is_final(&error) => {
             if error == "invalid_client" || error == "unauthorized_client" {
@@ -305,24 +307,48 @@ fn granted(
             State::ExpectSaved(record)
         }
         GrantFailure::Refused { error, .. } if is_temporary(&error) => {
-            later(format!("`{error}`"), out)
+            later(format!("`{error}`"), None, out)
         }
         // A refusal that the standard has no word for. Asking again would change nothing, so a
         // person is asked; the tokens stay, in case the server comes to its senses.
         GrantFailure::Refused { .. } => sign_in(record, out),
-        GrantFailure::AnswerLost(_) if attempt == Attempt::First => {
-            match grant(&record, terms, REPEAT_AFTER) {
-                Some(grant) => {
-                    out.push(Step::Grant(Box::new(grant)));
-                    State::ExpectTokens(record, Attempt::Repeat)
-                }
-                None => later("the answer was lost".to_owned(), out),
-            }
+        GrantFailure::AnswerLost(cause) if attempt == Attempt::First => {
+            repeat(record, REPEAT_AFTER, cause, terms, out)
         }
-        GrantFailure::AnswerLost(cause)
-        | GrantFailure::Transient(cause)
-        | GrantFailure::Malformed(cause) => later(cause, out),
+        GrantFailure::Transient { cause, wait }
+            if attempt == Attempt::First && wait.unwrap_or_default() <= LONGEST_REPEAT =>
+        {
+            let wait = wait.unwrap_or_default().max(REPEAT_AFTER_TROUBLE);
+            repeat(record, wait.saturating_add(terms.spread), cause, terms, out)
+        }
+        GrantFailure::Transient { cause, wait } => later(cause, wait, out),
+        GrantFailure::AnswerLost(cause) | GrantFailure::Malformed(cause) => later(cause, None, out),
     }
+}
+
+/// Asks once more, under the same lock.
+fn repeat(
+    record: Box<Record>,
+    wait: Duration,
+    cause: String,
+    terms: &Terms,
+    out: &mut Vec<Step>,
+) -> State {
+    match grant(&record, terms, wait) {
+        Some(grant) => {
+            out.push(Step::Grant(Box::new(grant)));
+            State::ExpectTokens(record, Attempt::Repeat)
+        }
+        None => later(cause, None, out),
+    }
+}
+
+/// The tokens are kept for another time.
+fn later(cause: String, wait: Option<Duration>, out: &mut Vec<Step>) -> State {
+    out.push(Step::Unlock);
+    let failure = SignInFailure::Transient { step: "renewing the access token", cause };
+    out.push(Step::Done(Outcome::Later(failure, wait)));
+    State::Done
 }
 
 /// Whether the server may answer otherwise in a moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), or was

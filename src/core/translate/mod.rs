@@ -143,7 +143,7 @@ impl Ids {
 
     fn next(&mut self) -> Id {
         self.count += 1;
-        Id::String(format!("apexmcp-bridge-{:016x}-translated-{}", self.prefix, self.count).into())
+        Id::String(format!("apexmcp-translated-{:016x}-{}", self.prefix, self.count).into())
     }
 }
 

@@ -15,8 +15,14 @@ use crate::secret::Secret;
 /// Nobody issues an access token for longer; more is a mistake.
 const LONGEST_LIFE: u64 = 365 * 24 * 3600;
 
-/// Brings an answer to the form of RFC 6749 §5.
-pub(super) fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse, GrantFailure> {
+/// Brings an answer to the form of RFC 6749 §5; `wait` is how long the server wants to be left
+/// alone, if it says.
+pub(super) fn normalize(
+    status: u16,
+    wait: Option<Duration>,
+    body: &[u8],
+) -> Result<HttpResponse, GrantFailure> {
+    let success = (200..300).contains(&status);
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let document = match serde_json::from_slice::<Map<String, Value>>(body) {
         Ok(document) => Some(document),
@@ -25,8 +31,8 @@ pub(super) fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse,
     let said_no = document.as_ref().is_some_and(|document| {
         document.get("error").is_some_and(|error| error.is_string() || error.is_object())
     });
-    if !said_no && (status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS) {
-        return Err(GrantFailure::Transient(format!("HTTP {}", status.as_u16())));
+    if !said_no && matches!(status, 429 | 500..=599) {
+        return Err(GrantFailure::Transient { cause: format!("HTTP {status}"), wait });
     }
     let (status, document) = match document {
         // Some say no with 200, and some with an object where a code belongs.
@@ -39,16 +45,16 @@ pub(super) fn normalize(status: StatusCode, body: &[u8]) -> Result<HttpResponse,
             document.retain(|name, value| name == "error" || value.is_string());
             (StatusCode::BAD_REQUEST, document)
         }
-        Some(document) if status.is_success() && document.contains_key("access_token") => {
+        Some(document) if success && document.contains_key("access_token") => {
             (StatusCode::OK, document)
         }
-        _ if status.is_success() => {
-            let got = format!("HTTP {} without an access token", status.as_u16());
+        _ if success => {
+            let got = format!("HTTP {status} without an access token");
             return Err(GrantFailure::Malformed(got));
         }
         _ => {
             let mut document = Map::new();
-            document.insert("error".to_owned(), json!(format!("http_{}", status.as_u16())));
+            document.insert("error".to_owned(), json!(format!("http_{status}")));
             (StatusCode::BAD_REQUEST, document)
         }
     };
@@ -169,7 +175,7 @@ mod tests {
     use super::*;
 
     fn read(status: u16, body: &str) -> String {
-        let response = match normalize(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
+        let response = match normalize(status, None, body.as_bytes()) {
             Ok(response) => response,
             Err(failure) => return format!("{failure:?}"),
         };
@@ -230,8 +236,8 @@ mod tests {
 
     #[test]
     fn what_is_neither() {
-        assert_eq!(read(503, "<html>"), "Transient(\"HTTP 503\")");
-        assert_eq!(read(429, "{}"), "Transient(\"HTTP 429\")");
+        assert_eq!(read(503, "<html>"), "Transient { cause: \"HTTP 503\", wait: None }");
+        assert_eq!(read(429, "{}"), "Transient { cause: \"HTTP 429\", wait: None }");
         assert!(read(200, "<html>").starts_with("Malformed"));
         assert!(read(200, r#"{"access_token":"a","token_type":"mac"}"#).starts_with("Malformed"));
         assert!(read(200, r#"{"access_token":"a\r\nX: y"}"#).starts_with("Malformed"));

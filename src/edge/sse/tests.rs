@@ -12,7 +12,7 @@ const BAD: &[u8] = b"event: message\ndata: {\"method\":\"a\"}\n\n\
 async fn read(endpoint: bool, body: &'static [u8]) -> Vec<(String, bool)> {
     let (events, mut inbox) = mpsc::channel(16);
     let budget = Budget::default();
-    let to = Inbox { id: ExchangeId(1), events: &events, budget: &budget };
+    let to = Inbox { id: ExchangeId(1), events: &events, budget: &budget, pause: None };
     let response = Response::from(http::Response::new(body));
     let end =
         if endpoint { endpoint_stream(response, &to).await } else { stream(response, &to).await };

@@ -180,6 +180,23 @@ fn a_renewed_token_that_is_refused_leads_to_a_sign_in_and_then_to_the_end() {
 }
 
 #[test]
+fn a_renewed_token_that_nobody_could_use_is_renewed_again_and_opens_no_browser() {
+    // Refused because the gateway came back with other keys, and because it had expired.
+    for (life, wait) in [(3600, 61), (20, 21)] {
+        let mut world = World::signed_in(3600);
+        world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600)));
+        let refresh = Some(Secret::new("rt2".to_owned()));
+        let access = Secret::new("at2".to_owned());
+        let expires_in = Some(life);
+        let granted = Granted { access, refresh, expires_in, scope: None, id_token: None };
+        world.event(Event::Granted(Box::new(Ok(granted)))).saved(2);
+        world.seen();
+        world.pass(Duration::from_secs(wait)).answer(5, 401, "");
+        assert_eq!(world.seen().first().unwrap(), "lock");
+    }
+}
+
+#[test]
 fn tokens_are_renewed_before_they_expire_also_while_nobody_asks() {
     let mut world = World::signed_in(3600);
     world.pass(Duration::from_secs(3600 * 7 / 10 - 1)).check(&[]);
@@ -223,8 +240,13 @@ fn an_hour_asleep_makes_one_refresh() {
 fn an_outage_of_the_token_endpoint_keeps_the_tokens_and_opens_no_browser() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
-    world.grant_refused(GrantFailure::Transient("HTTP 503".to_owned()));
+    let trouble = |wait| GrantFailure::Transient { cause: "HTTP 503".to_owned(), wait };
+    world.grant_refused(trouble(None)).check(&["grant"]);
+    world.grant_refused(trouble(Some(Duration::from_secs(50))));
     world.check(&["unlock", "host < error 1 -31002"]);
+    // Not before the server wants to be asked again.
+    world.pass(Duration::from_secs(49)).line(&LIST.replace("\"id\":1", "\"id\":3"));
+    world.check(&["host < error 3 -31002"]);
     world.pass(Duration::from_secs(5)).line(&LIST.replace("\"id\":1", "\"id\":2"));
     let seen = world.seen();
     assert!(seen.iter().all(|line| !line.contains("well-known")), "{seen:?}");

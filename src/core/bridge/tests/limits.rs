@@ -73,10 +73,10 @@ fn what_was_sent_at_the_end_may_have_run_and_what_waited_has_not() {
 #[test]
 fn the_gateways_own_limits_are_told_with_their_wait() {
     for (status, after, wait) in
-        [(413, "", None), (429, "7", Some(7)), (503, "2", Some(2)), (503, "Fri, 1 Jan", None)]
+        [(413, "", None), (429, "70", Some(70)), (503, "20", Some(20)), (503, "Fri, 1 Jan", None)]
     {
         let mut world = World::ready_http();
-        world.line(LIST).answer_with(4, status, &[("retry-after", after)], "busy");
+        world.line(CALL).answer_with(4, status, &[("retry-after", after)], "busy");
         let expected = Failure::Limited { status, reason: Some("busy".to_owned()), wait };
         assert_eq!(world.bridge.outcome(), Some(&expected));
     }

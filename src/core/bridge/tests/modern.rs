@@ -91,7 +91,12 @@ const DISCOVERED_BY_US: &str = r#"{"jsonrpc":"2.0","id":ID,"result":{"resultType
 impl World {
     /// The id of the question of our own.
     fn asked(&self) -> String {
-        self.bridge.pending.keys().find(|id| id.to_json().contains("-era-")).unwrap().to_json()
+        self.bridge
+            .pending
+            .keys()
+            .find(|id| id.to_json().contains("apexmcp-era-"))
+            .unwrap()
+            .to_json()
     }
 }
 

@@ -111,7 +111,7 @@ fn a_call_is_sent_once_more_in_a_new_session_and_not_twice() {
     let again =
         r#"{"id":"apexmcp-bridge-000000000000002a-1","result":{"protocolVersion":"2025-06-18"}}"#;
     world.answer_with(5, 200, &[("mcp-session-id", "s2")], again).answer(6, 202, "").seen();
-    world.answer(8, 404, "");
+    world.answer(7, 404, "");
     assert!(world.seen().contains(&"host < error 1 -31005".to_owned()));
 }
 

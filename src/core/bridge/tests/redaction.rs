@@ -21,9 +21,9 @@ fn told(world: &mut World) -> String {
 #[test]
 fn configured_values_and_sessions_are_not_repeated() {
     for (status, body) in [
-        (403, "the key long-api-key of Bearer long-api-key is not good for session-1"),
-        (400, "the key long-api-key is not good for session-1"),
-        (503, "the key long-api-key is not good for session-1"),
+        (403, "the key long-api-key of Bearer long-api-key is not good for secret-1"),
+        (400, "the key long-api-key is not good for secret-1"),
+        (503, "the key long-api-key is not good for secret-1"),
     ] {
         let mut world = World::http();
         world.config.headers = vec![Header {
@@ -32,12 +32,12 @@ fn configured_values_and_sessions_are_not_repeated() {
         }];
         world.bridge = Bridge::new(&world.config, 42);
         world.line(INITIALIZE);
-        world.answer_with(1, 200, &[("mcp-session-id", "session-1")], RESULT);
-        world.line(INITIALIZED).answer(2, 202, "").answer(3, 405, "").line(LIST).effects.clear();
+        world.answer_with(1, 200, &[("mcp-session-id", "secret-1")], RESULT);
+        world.line(INITIALIZED).answer(2, 202, "").answer(3, 405, "").line(CALL).effects.clear();
         world.answer(4, status, body);
         let told = told(&mut world);
         assert!(told.contains("the key … "), "{told}");
-        assert!(!told.contains("long-api-key") && !told.contains("session-1"), "{told}");
+        assert!(!told.contains("long-api-key") && !told.contains("secret-1"), "{told}");
     }
 }
 
@@ -66,9 +66,9 @@ fn addresses_are_shown_without_their_query() {
 #[test]
 fn the_session_of_an_endpoint_is_not_repeated() {
     let mut world = World::sse();
-    world.line(INITIALIZE).open(1).message(1, "endpoint", "/messages?id=session-2");
+    world.line(INITIALIZE).open(1).message(1, "endpoint", "/messages?id=secret-2");
     world.effects.clear();
-    world.answer(2, 400, "session-2 is unknown");
+    world.answer(2, 400, "secret-2 is unknown");
     let told = told(&mut world);
     assert!(told.contains("… is unknown"), "{told}");
 }

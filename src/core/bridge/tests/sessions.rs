@@ -23,7 +23,7 @@ fn a_call_that_crosses_the_end_of_the_stream_is_made_in_the_new_session() {
     world.line(LIST).back(1, HttpEvent::Ended);
     world.check(&["#4 POST /messages?id=1 version=2025-06-18 tools/list", "tell: reconnecting"]);
     world.answer(4, 404, "").check(&[]);
-    world.pass(Duration::from_secs(4)).check(&["#5 GET /sse"]);
+    world.pass(Duration::from_secs(4)).check(&["#5 GET /sse version=2025-06-18"]);
     world.open(5).message(5, "endpoint", "/messages?id=2");
     world.check(&["#6 POST /messages?id=2 initialize"]);
     world.answer(6, 202, "").message(5, "message", AGAIN);
@@ -38,9 +38,8 @@ fn calls_that_learn_of_the_loss_together_wait_for_one_new_session() {
     world.answer(4, 404, "").answer(5, 404, "").check(&["#6 POST /mcp initialize"]);
     world.answer_with(6, 200, &[("mcp-session-id", "s2")], AGAIN).seen();
     world.answer(7, 202, "").check(&[
-        "#8 GET /mcp session=s2 version=2025-06-18",
+        "#8 POST /mcp session=s2 version=2025-06-18 tools/list",
         "#9 POST /mcp session=s2 version=2025-06-18 tools/list",
-        "#10 POST /mcp session=s2 version=2025-06-18 tools/list",
     ]);
 }
 
@@ -58,7 +57,7 @@ fn a_new_session_that_is_refused_is_asked_for_once_a_message() {
         world.line(&list(3)).check(&["#6 POST /mcp initialize"]);
         let answer = AGAIN.replace("2a-1", "2a-2");
         world.answer(6, 200, &answer).answer(7, 202, "").seen();
-        world.answer(9, 200, r#"{"id":3,"result":{}}"#);
+        world.answer(8, 200, r#"{"id":3,"result":{}}"#);
         world.check(&[r#"host < {"id":3,"result":{}}"#]);
     }
 }

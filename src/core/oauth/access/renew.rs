@@ -19,6 +19,9 @@ const EXPIRY_MARGIN_SECONDS: u64 = 10;
 /// Tokens with a shorter life are renewed when they are needed, and not in advance all day long.
 const SHORTEST_LIFE_SECONDS: u64 = 30;
 
+/// What a server may ask us to wait; more is a mistake, or would look like one to a person.
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
+
 impl Access {
     /// Renews at about four fifths of the life time, spread so that several processes do not
     /// start at the same moment.
@@ -46,7 +49,11 @@ impl Access {
         let Some(record) = self.current.clone() else { return };
         let mut steps = Vec::new();
         let options = &self.about.options;
-        let terms = Terms { client: options.client.clone(), use_id_token: options.use_id_token };
+        let terms = Terms {
+            client: options.client.clone(),
+            use_id_token: options.use_id_token,
+            spread: self.jitter.between(Duration::ZERO, Duration::from_secs(1)),
+        };
         let refresh = if record.token_endpoint.is_empty() {
             let challenge = match &why {
                 Why::Needed(challenge) => challenge.clone(),
@@ -117,8 +124,9 @@ impl Access {
                     self.sign_in(challenge, now, out);
                 }
             }
-            Outcome::Later(failure) => {
-                let wait = self.backoff.next_wait();
+            Outcome::Later(failure, named) => {
+                let named = named.unwrap_or_default().min(LONGEST_WAIT);
+                let wait = self.backoff.next_wait().max(named);
                 out.tell(Notice::Warning(failure.to_string()));
                 self.renewal = Some(Due::after(wait.as_secs().max(1), now));
                 self.state = match why {

@@ -232,7 +232,7 @@ pub(super) fn polled(
             Ok(poll(expect, out))
         }
         // RFC 8628 §3.5: a time-out means to ask less often.
-        Err(GrantFailure::Transient(_) | GrantFailure::AnswerLost(_)) if !over => {
+        Err(GrantFailure::Transient { .. } | GrantFailure::AnswerLost(_)) if !over => {
             expect.interval = (expect.interval * 2).min(*INTERVALS.end());
             Ok(poll(expect, out))
         }

@@ -148,7 +148,7 @@ fn grant_failure(failure: GrantFailure) -> SignInFailure {
         GrantFailure::Refused { error, description } => {
             SignInFailure::Refused { step, error, description }
         }
-        GrantFailure::Transient(cause) | GrantFailure::AnswerLost(cause) => {
+        GrantFailure::Transient { cause, .. } | GrantFailure::AnswerLost(cause) => {
             SignInFailure::Transient { step, cause }
         }
         GrantFailure::Malformed(got) => SignInFailure::ServerMisbehaved {

@@ -81,7 +81,7 @@ fn render(steps: Vec<Step>, expected: &[&str]) -> Option<Outcome> {
                 let text = match &done {
                     Outcome::Tokens(record) => format!("tokens {}", record.generation),
                     Outcome::SignIn(_) => "sign in".to_owned(),
-                    Outcome::Later(_) => "later".to_owned(),
+                    Outcome::Later(..) => "later".to_owned(),
                 };
                 outcome = Some(done);
                 text
@@ -148,7 +148,7 @@ fn a_forgotten_client_registers_again() {
 #[test]
 fn an_outage_keeps_the_tokens() {
     for failure in [
-        GrantFailure::Transient("HTTP 503".to_owned()),
+        trouble(Some(Duration::from_secs(30))),
         GrantFailure::Malformed("a page".to_owned()),
         GrantFailure::Refused { error: "http_403".to_owned(), description: None },
         GrantFailure::Refused { error: "temporarily_unavailable".to_owned(), description: None },
@@ -158,6 +158,23 @@ fn an_outage_keeps_the_tokens() {
             &["lock", "mark", "grant rt1", "unlock", "later"],
         );
     }
+}
+
+fn trouble(wait: Option<Duration>) -> GrantFailure {
+    GrantFailure::Transient { cause: "HTTP 503".to_owned(), wait }
+}
+
+#[test]
+fn a_server_in_trouble_is_asked_once_more_and_no_more() {
+    let trouble = || refused(trouble(None));
+    let inputs = vec![locked(), marked(), trouble(), granted(Some("rt2")), Input::Saved(2)];
+    let again =
+        ["lock", "mark", "grant rt1", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "tokens 2"];
+    check(inputs, &again);
+    check(
+        vec![locked(), marked(), trouble(), trouble()],
+        &["lock", "mark", "grant rt1", "grant rt1", "unlock", "later"],
+    );
 }
 
 #[test]
@@ -220,7 +237,7 @@ fn a_configured_client_brings_its_secret_along() {
         auth_method: None,
         key: None,
     };
-    let terms = Terms { client: Some(client), use_id_token: false };
+    let terms = Terms { client: Some(client), ..Terms::default() };
     let mut steps = Vec::new();
     let refresh = Refresh::new(record(1, "rt1"), terms, &mut steps);
     let refresh = refresh.handle(locked(), Moment::default(), &mut steps);

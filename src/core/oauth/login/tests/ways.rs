@@ -153,7 +153,10 @@ fn a_code_that_nobody_enters() {
 #[test]
 fn an_outage_while_a_person_enters_a_code_is_waited_for() {
     let start = with(|options| options.way = Way::Device);
-    let down = Input::Granted(Box::new(Err(GrantFailure::Transient("HTTP 503".to_owned()))));
+    let down = Input::Granted(Box::new(Err(GrantFailure::Transient {
+        cause: "HTTP 503".to_owned(),
+        wait: None,
+    })));
     let mut inputs = documents();
     inputs.extend([document(201, CLIENT), document(200, CODE), down]);
     assert_eq!(seen(start, inputs).last().unwrap(), "poll dc after 6 s");

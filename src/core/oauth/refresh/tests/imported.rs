@@ -128,7 +128,7 @@ fn a_configured_client_is_one_as_the_server_wants_it() {
     };
     let mut start = start(imported());
     start.options.client = Some(client.clone());
-    let terms = Terms { client: Some(client), use_id_token: false };
+    let terms = Terms { client: Some(client), ..Terms::default() };
     let mut steps = Vec::new();
     let mut refresh = Refresh::search(imported(), start, terms, &mut steps);
     while let Some(Step::Fetch(url)) = steps.last() {

@@ -131,7 +131,7 @@ impl World {
             Outcome::Tokens(record) => self.processes[index].generation = Some(record.generation),
             Outcome::SignIn(_) => self.processes[index].signed_out = true,
             // It tries again.
-            Outcome::Later(_) => self.processes[index] = Process::new(self.first.clone()),
+            Outcome::Later(..) => self.processes[index] = Process::new(self.first.clone()),
         }
     }
 
