@@ -49,8 +49,8 @@ pub(super) struct Outgoing {
     pub(super) position: Position,
     /// The version that it claims for itself (MCP 2026-07-28).
     pub(super) claims: Option<HeaderValue>,
-    /// Whether the list of tools was read for it, because its headers were wrong.
-    pub(super) refreshed: bool,
+    /// How often the list of tools was read for it, because its headers were wrong.
+    pub(super) refreshed: u8,
 }
 
 impl Outgoing {
@@ -71,7 +71,7 @@ impl Outgoing {
             deferred: 0,
             position: Position::default(),
             claims: None,
-            refreshed: false,
+            refreshed: 0,
         }
     }
 

@@ -14,6 +14,9 @@ use crate::core::time::Moment;
 /// How many pages of the list are read: what a host would show a model is on the first few.
 const MAX_PAGES: u8 = 20;
 
+/// How often that is tried for one call.
+const MAX_REFRESHED: u8 = 1;
+
 /// A call that waits for the list.
 #[derive(Debug)]
 pub(super) struct Refresh {
@@ -42,7 +45,10 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) -> Option<Outgoing> {
-        if call.claims.is_none() || call.refreshed || !is_mismatch(refusal) || !is_call(&call.bytes)
+        if call.claims.is_none()
+            || MAX_REFRESHED <= call.refreshed
+            || !is_mismatch(refusal)
+            || !is_call(&call.bytes)
         {
             return Some(call);
         }
@@ -121,7 +127,7 @@ impl Bridge {
         let mut call = refresh.call;
         // The host may not want it any more.
         if call.kind.ids().iter().all(|id| self.pending.contains_key(id)) {
-            call.refreshed = true;
+            call.refreshed += 1;
             self.unsend(&call);
             self.queue.push_front(call);
         }
