@@ -63,11 +63,7 @@ impl Bridge {
         let call = from.and_then(|from| {
             self.pending.iter().find(|(_, pending)| pending.exchange == Some(from))
         });
-        let origin = match (call, self.transport, from) {
-            (Some((id, _)), ..) => Origin::Request(id.clone()),
-            (None, Transport::Sse, Some(_)) => Origin::Shared,
-            _ => Origin::Elsewhere,
-        };
+        let origin = call.map_or(Origin::Shared, |(id, _)| Origin::Request(id.clone()));
         let mut outputs = Vec::new();
         translator.inner().server(line, &origin, now, &mut outputs);
         self.carry_out(outputs, now, out);

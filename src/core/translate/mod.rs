@@ -74,10 +74,8 @@ pub enum Output {
 pub enum Origin {
     /// The stream that answers this request.
     Request(Id),
-    /// The one stream on which everything comes (HTTP+SSE).
+    /// A stream that requests share.
     Shared,
-    /// Any other stream.
-    Elsewhere,
 }
 
 /// What every translator can do.

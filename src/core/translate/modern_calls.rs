@@ -233,7 +233,6 @@ impl ModernHost {
                 }
                 *key
             }
-            Origin::Elsewhere => return None,
         };
         let call = calls.open.get(&key)?;
         (may_ask(&call.method) && allows(&call.capabilities, method, params)).then_some(key)

@@ -41,7 +41,7 @@ impl ModernHost {
         let wants = |call: &Call| call.host.is_some() && call.level.is_some_and(|it| it <= level);
         let wanted = match origin {
             Origin::Request(id) => self.calls.at(id).is_some_and(wants),
-            Origin::Shared | Origin::Elsewhere => self.calls.open.values().any(wants),
+            Origin::Shared => self.calls.open.values().any(wants),
         };
         if wanted {
             out.push(Output::ToHost(line));
