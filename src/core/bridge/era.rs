@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Bridge, Interest, Kind, Outgoing, Pending};
@@ -51,8 +52,8 @@ pub(super) struct Eras {
 }
 
 /// Which eras a server is known to speak; `None`: nobody has found out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Known {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
     modern: Option<bool>,
     legacy: Option<bool>,
 }
@@ -131,15 +132,9 @@ impl Eras {
         self.prefix.rotate_left(23) ^ self.count
     }
 
-    /// What the server has shown of itself.
-    pub(super) fn learn(
-        &mut self,
-        modern: Option<bool>,
-        legacy: Option<bool>,
-        _: Moment,
-        _: &mut Outbox<'_>,
-    ) {
-        self.known = Known { modern, legacy: legacy.or(self.known.legacy) };
+    /// What was known of the server at the last start.
+    pub(super) fn recall(&mut self, known: Known) {
+        self.known = known;
     }
 
     /// An id that no host would choose.
@@ -192,6 +187,20 @@ impl Eras {
 }
 
 impl Bridge {
+    /// What the server has shown of itself.
+    pub(super) fn learn_era(
+        &mut self,
+        modern: Option<bool>,
+        legacy: Option<bool>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let known = Known { modern, legacy: legacy.or(self.eras.known.legacy) };
+        if known != std::mem::replace(&mut self.eras.known, known) {
+            self.remember_era(known, now, out);
+        }
+    }
+
     /// Before a modern request to a server that nobody knows goes a `server/discover`: the
     /// host's, if that is what it is, or our own. `true` if it was put before this message.
     pub(super) fn ask_first(&mut self, index: usize, now: Moment) -> bool {
@@ -269,7 +278,7 @@ impl Bridge {
         }
         let line = self.eras.asked.take().and_then(|(_, line)| line);
         let modern = is_modern_answer(text);
-        self.eras.learn(Some(modern), None, now, out);
+        self.learn_era(Some(modern), None, now, out);
         if modern {
             return line.is_some();
         }

@@ -36,6 +36,7 @@ mod queue;
 mod receive;
 mod refresh;
 mod refusal;
+mod remembered;
 mod restore;
 mod resume;
 mod retry;
@@ -51,6 +52,7 @@ use listen::Listen;
 use message::{Exchange, Interest, Kind, Outgoing, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use remembered::Remembered;
 use restore::Restore;
 use resume::{Cut, Position};
 use retry::{Delayed, Outage};
@@ -93,6 +95,7 @@ pub struct Bridge {
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
+    remembered: Remembered,
     queue: Queue,
     /// Requests that wait for a wider scope.
     parked: Vec<Outgoing>,
@@ -152,6 +155,7 @@ impl Bridge {
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
+            remembered: Remembered::default(),
             queue: Queue::default(),
             parked: Vec::new(),
             begun: 0,
@@ -181,7 +185,7 @@ impl Bridge {
             Event::Tick => {}
             Event::Http(exchange, event) => self.http(exchange, event, now, &mut out),
             Event::Granted(answer) => self.access.granted(answer, now, &mut out),
-            Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes),
+            Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes, now),
             Event::Store(event) => self.access.store(event, now, &mut out),
             Event::Redirect(event) => self.access.redirect(event, now, &mut out),
         }

@@ -198,6 +198,11 @@ impl Bridge {
             self.undelivered(id, &outgoing, &failure, now, out);
             return;
         }
+        if self.access.generation().is_none()
+            && (self.discover_provisionally(&outgoing, now, out) || self.withdraw(now, out))
+        {
+            return;
+        }
         let challenge = Challenge::from_headers(&head.headers);
         self.access.challenged(challenge, generation, now, out);
         if !self.undo_translation(now, out) {

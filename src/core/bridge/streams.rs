@@ -259,6 +259,9 @@ impl Bridge {
         self.stream = Stream::Closed;
         let status = head.status;
         if status == 401 && !self.access.is_static() {
+            if self.access.generation().is_none() && self.withdraw(now, out) {
+                return;
+            }
             let challenge = Challenge::from_headers(&head.headers);
             self.access.challenged(challenge, generation, now, out);
             return;

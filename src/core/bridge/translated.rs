@@ -146,7 +146,7 @@ impl Bridge {
         if mistaken {
             let speaks_modern = matches!(was, Some(Translator::ModernHost(_)));
             out.detail("the gateway speaks another revision than it was taken for");
-            self.eras.learn(Some(speaks_modern), Some(!speaks_modern), now, out);
+            self.learn_era(Some(speaks_modern), Some(!speaks_modern), now, out);
             // What is demanded and does not work must not be tried again and again.
             if self.eras.protocol != Protocol::Auto {
                 let got = "another revision of the protocol than `--protocol` names".to_owned();
@@ -285,7 +285,7 @@ impl Bridge {
                 }
                 Some(Translator::LegacyHost(_)) => return Some(outgoing),
                 None => {
-                    self.eras.learn(Some(true), Some(false), now, out);
+                    self.learn_era(Some(true), Some(false), now, out);
                     self.fall_forward(outgoing, Some(body.clone()), now, out);
                 }
             }
@@ -309,10 +309,23 @@ impl Bridge {
                 None
             }
             _ => {
-                self.eras.learn(None, None, now, out);
+                self.learn_era(None, None, now, out);
                 Some(outgoing)
             }
         }
+    }
+
+    /// 401 to a handshake that is ours, for a host that has only asked what there is: see
+    /// `discover_provisionally`.
+    pub(super) fn withdraw(&mut self, now: Moment, out: &mut Outbox<'_>) -> bool {
+        let introduction = self.introduction();
+        let Some(Translator::ModernHost(host)) = &mut self.eras.translator else { return false };
+        let mut outputs = Vec::new();
+        if self.patient || self.closing.is_some() || !host.withdraw(&introduction, &mut outputs) {
+            return false;
+        }
+        self.carry_out(outputs, now, out);
+        true
     }
 
     /// 401 before the server has introduced itself to the translator: the host's `initialize`

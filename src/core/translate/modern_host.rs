@@ -106,6 +106,25 @@ impl ModernHost {
         out.push(Output::End { lines, mistaken: true, greeted: false });
     }
 
+    /// Takes the handshake back if the host has asked for nothing but what there is, and answers
+    /// that with this result of an `initialize`; `false` if it has asked for more.
+    pub fn withdraw(&mut self, introduction: &str, out: &mut Vec<Output>) -> bool {
+        let asked = self.held.iter().map(|line| match parse(line) {
+            Some(Message::Request { id, method, .. }) if method == "server/discover" => Some(id),
+            _ => None,
+        });
+        let asked: Option<Vec<_>> = asked.collect();
+        let (true, Some(asked), Some(answer)) =
+            (self.is_opening(), asked, discovered(introduction))
+        else {
+            return false;
+        };
+        self.held.clear();
+        out.extend(asked.iter().map(|id| Output::ToHost(result(id, &answer))));
+        out.push(Output::End { lines: Vec::new(), mistaken: false, greeted: false });
+        true
+    }
+
     /// Our handshake, with what the host says of itself in its first request.
     fn initialize(&mut self, line: &Bytes, out: &mut Vec<Output>) {
         let message = Members::read(text(line)).unwrap_or_default();
@@ -202,6 +221,11 @@ impl ModernHost {
         self.cancel_call(id, out);
         self.end_listen(id, out);
     }
+}
+
+/// The result of `server/discover` that says the same as this result of `initialize`.
+pub fn discovered(introduction: &str) -> Option<String> {
+    Members::read(introduction).map(|it| introduced(&it).discovered)
 }
 
 /// What the server has said of itself, for the host.

@@ -1,6 +1,8 @@
 //! A host of 2026-07-28, and a server up to 2025-11-25.
 
 use super::*;
+use crate::config::{AccessMode, TransportChoice};
+use crate::core::event::StoreEvent;
 
 fn introduction() -> Value {
     json!({
@@ -348,4 +350,45 @@ fn a_server_that_has_changed_is_spoken_to_as_it_is() {
     );
     let list = world.posted();
     assert_eq!(list.1, serde_json::from_str::<Value>(&ask(5, "tools/list", "")).unwrap());
+}
+
+fn signed_out(url: TransportChoice) -> World {
+    let mut world = World::new(url, AccessMode::OAuth);
+    world.line(&ask(0, "server/discover", ""));
+    world.event(Event::Store(StoreEvent::Loaded(None, None)));
+    world.look();
+    world
+}
+
+#[test]
+fn nobody_is_sent_to_a_browser_to_find_out_what_there_is() {
+    for transport in [TransportChoice::HttpFirst, TransportChoice::SseFirst] {
+        let mut world = signed_out(transport);
+        world.answer(1, 401, "");
+        let discovered = world.read();
+        assert_eq!(discovered["id"], 0, "{transport:?}");
+        assert_eq!(discovered["result"]["supportedVersions"], json!(["2026-07-28"]));
+        assert!(!world.bridge.access.has_login());
+        // The next request needs somebody.
+        world.line(&ask(1, "tools/list", "")).answer(2, 401, "");
+        world.answer(3, 401, "");
+        assert!(world.bridge.access.has_login(), "{transport:?}");
+    }
+}
+
+#[test]
+fn what_a_server_speaks_is_remembered_for_a_week() {
+    let remembered = |at: u64| {
+        let text = format!(
+            r#"{{"requested":null,"result":null,"spoken":{{"modern":false,"legacy":true,"at":{at}}}}}"#
+        );
+        Event::Store(StoreEvent::Recalled(Some(Bytes::from(text))))
+    };
+    let first = |at: u64| {
+        let mut world = World::http();
+        world.event(remembered(at)).line(&ask(1, "tools/list", ""));
+        world.posted().1["method"].clone()
+    };
+    assert_eq!(first(1_000_000), "initialize", "no question to a legacy server");
+    assert_eq!(first(1_000_000 - 8 * 24 * 3600), "server/discover", "it may be another by now");
 }
