@@ -221,6 +221,8 @@ pub struct LoginOptions {
     pub authorize_params: Vec<(String, String)>,
     /// Whether the ID token is sent in place of the access token.
     pub use_id_token: bool,
+    /// What the metadata may get wrong.
+    pub tolerance: Tolerance,
     /// Where the browser goes after a sign-in that worked, instead of our own page.
     pub success_url: Option<Url>,
     /// The program to open URLs with, instead of the system's browser.
@@ -267,12 +269,24 @@ impl Default for LoginOptions {
             registration: serde_json::Map::new(),
             authorize_params: Vec::new(),
             use_id_token: false,
+            tolerance: Tolerance::default(),
             success_url: None,
             browser: None,
             headless: false,
             desktop: Vec::new(),
         }
     }
+}
+
+/// What the metadata of a sign-in may get wrong, because the user knows better (`--tolerate`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tolerance {
+    /// It names another issuer than the one that was asked (RFC 8414 §3.3).
+    pub issuer: bool,
+    /// It does not say that the server knows PKCE (MCP 2025-11-25).
+    pub pkce: bool,
+    /// It is about another resource (RFC 9728 §3.3).
+    pub resource: bool,
 }
 
 /// How tokens are come by.

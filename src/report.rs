@@ -106,13 +106,13 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
         }
         SignInFailure::Transient { .. } => "nothing is lost; a later request tries again",
         SignInFailure::Unfinished { url } if !url.is_empty() => {
-            "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login`"
+            "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login` and the server's URL"
         }
         SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
-            "sign in from a terminal with `apexmcp-bridge login`, or use an API key"
+            "sign in from a terminal with `apexmcp-bridge login` and the server's URL, or use an API key"
         }
         SignInFailure::Elsewhere { .. } => {
-            "try again in a minute, sign in from a terminal with `apexmcp-bridge login`, or use an API key"
+            "try again in a minute, sign in from a terminal with `apexmcp-bridge login` and the server's URL, or use an API key"
         }
         SignInFailure::Local { .. } => "choose another callback port, or use an API key",
     };

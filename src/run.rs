@@ -83,10 +83,10 @@ fn bridge(config: &Config, warnings: &[String]) -> ExitCode {
         stdio::read_lines(input, lines, control.clone());
         Lines::new(output, control)
     };
-    let status = runtime.block_on(converse(config, host, &log));
+    let ended = runtime.block_on(converse(config, host, &log));
     // Name look-ups may still block a thread; nobody waits for them.
     runtime.shutdown_background();
-    ExitCode::from(status)
+    ExitCode::from(ended.status)
 }
 
 /// Says what was odd about the command line.
@@ -103,13 +103,22 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// Carries the conversation from the first line to the last; returns the exit status. `host` gets
-/// where to put lines, and says where answers go.
+/// How a conversation ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    /// The exit status.
+    pub(crate) status: u8,
+    /// Whether somebody is signed in.
+    pub(crate) signed_in: bool,
+}
+
+/// Carries the conversation from the first line to the last. `host` gets where to put lines, and
+/// says where answers go.
 pub(crate) async fn converse(
     config: &Config,
     host: impl FnOnce(Sender<Event>, UnboundedSender<Event>) -> Lines,
     log: &Log,
-) -> u8 {
+) -> Ended {
     let clock = Clock::start();
     let (control, news) = mpsc::unbounded_channel();
     let (sender, lines) = mpsc::channel(INBOX);
@@ -128,7 +137,7 @@ pub(crate) async fn converse(
         for effect in effects.drain(..) {
             if let Effect::Exit(status) = effect {
                 edges.close();
-                return status;
+                return Ended { status, signed_in: bridge.is_signed_in() };
             }
             edges.perform(effect);
         }

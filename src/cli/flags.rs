@@ -180,6 +180,14 @@ pub(super) struct Flags {
     #[arg(long, help_heading = "Sign-in")]
     pub(super) use_id_token: bool,
 
+    /// Go on although the metadata is wrong about this; may be repeated
+    ///
+    /// `issuer`: it names another issuer; `pkce`: it does not say that PKCE is known; `resource`:
+    /// it is about another resource. Each of them protects the sign-in from a server that pretends
+    /// to be another one.
+    #[arg(long, value_name = "WHAT", help_heading = "Sign-in")]
+    pub(super) tolerate: Vec<String>,
+
     /// A client that is registered already
     ///
     /// JSON with `client_id` and, where there is one, `client_secret`; or `@` and the path of a

@@ -11,7 +11,7 @@ use super::headers::Template;
 use super::legacy::Identity;
 use super::resolve::{ignored, text};
 use super::{Misuse, desktop, headers};
-use crate::config::{ClientKey, ConfiguredClient, LoginOptions, ResourceParameter, Way};
+use crate::config::{ClientKey, ConfiguredClient, LoginOptions, ResourceParameter, Tolerance, Way};
 use crate::core::oauth::discovery::is_loopback;
 use crate::edge::assertion;
 use crate::secret::Secret;
@@ -63,11 +63,25 @@ pub(super) fn options(
         registration: registration(flags, environment)?,
         authorize_params,
         use_id_token: flags.use_id_token,
+        tolerance: tolerance(flags, warnings),
         success_url: success_url(flags)?,
         headless: desktop.headless && browser.is_none(),
         browser,
         desktop: desktop.missing,
     })
+}
+
+fn tolerance(flags: &Flags, warnings: &mut Vec<String>) -> Tolerance {
+    let mut tolerance = Tolerance::default();
+    for what in &flags.tolerate {
+        match what.as_str() {
+            "issuer" => tolerance.issuer = true,
+            "pkce" => tolerance.pkce = true,
+            "resource" => tolerance.resource = true,
+            _ => warnings.push(ignored("`--tolerate`", "`issuer`, `pkce` or `resource`")),
+        }
+    }
+    tolerance
 }
 
 /// The name of the stored record: two configurations that would ask for different tokens do not
@@ -84,7 +98,14 @@ pub(super) fn store_key(
     };
     match &options.resource {
         ResourceParameter::Fixed(resource) => add(resource),
-        ResourceParameter::Announced | ResourceParameter::Omitted => add(""),
+        ResourceParameter::Announced => add(""),
+        ResourceParameter::Omitted => add("no resource"),
+    }
+    if let Some(scope) = options.scope() {
+        add(&format!("scope={scope}"));
+    }
+    if options.use_id_token {
+        add("ID token");
     }
     for (name, value) in &options.authorize_params {
         add(&format!("{name}={value}"));

@@ -253,6 +253,9 @@ pub enum StoreCommand {
     Save(Box<Record>),
     /// Give the lock back.
     Unlock,
+    /// Nobody has come back from the page of this generation's client, which the server may have
+    /// forgotten; not answered.
+    Doubt(u64),
     /// Be the one process that signs in: answered by `Leading` or `Following`.
     Lead,
     /// Tell the followers what is going on, or that it is over: answered by `Claimed`.

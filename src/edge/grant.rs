@@ -20,7 +20,6 @@ use oauth2::{
 use reqwest::Client;
 use serde::Deserialize;
 use thiserror::Error;
-use tokio::time::timeout;
 
 mod answer;
 
@@ -28,7 +27,7 @@ use answer::{Answer, normalize};
 
 use super::assertion;
 use super::clock::{self, Clock};
-use super::http::{failure, read};
+use super::http::{failure, read, within};
 use crate::core::event::{Delivery, Head, HttpFailure};
 use crate::core::oauth::grant::{
     Grant, GrantAnswer, GrantFailure, GrantKind, client_authentication,
@@ -197,7 +196,7 @@ struct CallError(GrantFailure);
 async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, CallError> {
     let request = reqwest::Request::try_from(request)
         .map_err(|_| CallError(GrantFailure::Malformed("an endpoint that is no URL".to_owned())))?;
-    let answer = timeout(LIMIT, async {
+    let answer = within(Some(LIMIT), async {
         let response = client.execute(request).await.map_err(|error| failure(&error))?;
         let head = Head {
             status: response.status().as_u16(),
@@ -207,15 +206,11 @@ async fn call(client: Client, request: HttpRequest) -> Result<HttpResponse, Call
         Ok((head, read(response, MAX_ANSWER).await?))
     });
     let (head, body) = match answer.await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(HttpFailure { cause, delivery: Delivery::NotDelivered, .. })) => {
+        Ok(answer) => answer,
+        Err(HttpFailure { cause, delivery: Delivery::NotDelivered, .. }) => {
             return Err(CallError(GrantFailure::Transient { cause, wait: None }));
         }
-        Ok(Err(HttpFailure { cause, .. })) => {
-            return Err(CallError(GrantFailure::AnswerLost(cause)));
-        }
-        Err(_) => {
-            let cause = format!("no answer within {} s", LIMIT.as_secs());
+        Err(HttpFailure { cause, .. }) => {
             return Err(CallError(GrantFailure::AnswerLost(cause)));
         }
     };

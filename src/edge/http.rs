@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const STREAM: Duration = Duration::from_secs(30);
 /// Between two pieces of an answer that is no stream, where the user has set no limit: a tool may
 /// still run after the head has come.
 const PAUSE: Duration = Duration::from_hours(1);
+/// Who has slept, or was stopped, for longer than a limit finds the answer in the socket: it has to
+/// be looked at before the limit counts.
+const AWAKE: Duration = Duration::from_millis(300);
 /// The largest MCP message: more than any that was seen, and little enough to hold in memory.
 pub const MAX_MESSAGE: usize = 65 << 20;
 /// The largest document of a sign-in.
@@ -191,9 +195,11 @@ pub(super) async fn within<T>(
     limit: Option<Duration>,
     work: impl Future<Output = Result<T, HttpFailure>>,
 ) -> Result<T, HttpFailure> {
-    match limit {
-        Some(limit) => timeout(limit, work).await.unwrap_or_else(|_| Err(timed_out(limit))),
-        None => work.await,
+    let Some(limit) = limit else { return work.await };
+    let mut work = pin!(work);
+    match timeout(limit, &mut work).await {
+        Ok(done) => done,
+        Err(_) => timeout(AWAKE, work).await.unwrap_or_else(|_| Err(timed_out(limit))),
     }
 }
 
@@ -330,4 +336,21 @@ fn cause(error: &reqwest::Error) -> String {
         source = error.source();
     }
     text.unwrap_or_else(|| "the request failed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lay_in_the_socket_counts_although_the_limit_has_passed() {
+        let limit = Duration::from_secs(20);
+        // Whoever was stopped finds the limit passed before anybody has looked at the socket.
+        let late = |by| async move {
+            tokio::time::sleep(limit + by).await;
+            Ok(())
+        };
+        assert_eq!(within(Some(limit), late(AWAKE / 2)).await, Ok(()));
+        assert!(within(Some(limit), late(AWAKE * 2)).await.is_err());
+    }
 }

@@ -1,6 +1,6 @@
 //! The store's thread: disks and keychains block, and a keychain may ask a person.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::store::{Importer, Loaded, Store, SystemKeychain};
 use crate::config::Config;
-use crate::core::event::{Event, StoreCommand, StoreEvent};
+use crate::core::event::{Event, Notice, StoreCommand, StoreEvent};
 use crate::core::oauth::record::Record;
 
 /// How long a sibling may hold the lock: longer than its token request may take.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How often what could not be written is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Asks the store, in order, and posts what it says.
 #[derive(Debug)]
@@ -58,7 +60,20 @@ fn serve(
     inbox: &mpsc::Receiver<StoreCommand>,
     events: &UnboundedSender<Event>,
 ) {
-    while let Ok(command) = inbox.recv() {
+    loop {
+        let command = if store.owes() {
+            match inbox.recv_timeout(RETRY) {
+                Ok(command) => command,
+                Err(RecvTimeoutError::Timeout) => {
+                    store.unlock();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        } else {
+            let Ok(command) = inbox.recv() else { return };
+            command
+        };
         let event = match command {
             StoreCommand::Load => {
                 // First, because a keychain may take its time over the other one.
@@ -94,11 +109,19 @@ fn serve(
                     events.send(Event::Store(StoreEvent::Told(notice))).ok();
                 }
                 match store.lock(PATIENCE) {
-                    Ok(Loaded { record, .. }) => StoreEvent::Locked(record.map(Box::new)),
+                    Ok(Loaded { record, warning }) => {
+                        let told = warning.map(|text| StoreEvent::Told(Notice::Warning(text)));
+                        told.map(|told| events.send(Event::Store(told)).ok());
+                        StoreEvent::Locked(record.map(Box::new))
+                    }
                     Err(error) => StoreEvent::Busy(error.to_string()),
                 }
             }
             StoreCommand::Save(record) => save(&mut store, *record),
+            StoreCommand::Doubt(generation) => {
+                doubt(&mut store, generation);
+                continue;
+            }
             StoreCommand::Unlock => {
                 store.unlock();
                 continue;
@@ -128,6 +151,15 @@ fn load(
         }
     }
     StoreEvent::Loaded(loaded.record.map(Box::new), loaded.warning)
+}
+
+/// Lets the client be registered again, unless somebody has signed in with it.
+fn doubt(store: &mut Store, generation: u64) {
+    let found = store.lock(Duration::ZERO).ok().and_then(|found| found.record);
+    if let Some(record) = found.filter(|it| it.generation == generation && it.tokens.is_none()) {
+        store.save(&record.without_client());
+    }
+    store.unlock();
 }
 
 /// Writes under the lock: the one that is held, or one of its own for a sign-in, whose record

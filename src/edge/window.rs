@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,7 +95,7 @@ impl Window {
     }
 
     fn start(&mut self) -> std::io::Result<()> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(own_program()?);
         command
             .arg(redirect::ARGUMENT)
             .envs(self.desktop.iter().cloned())
@@ -133,6 +134,23 @@ impl Window {
             child.wait().ok();
         });
     }
+}
+
+/// This program, also when its file was replaced by a newer one meanwhile.
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "one signature for every system")]
+fn own_program() -> std::io::Result<PathBuf> {
+    Ok(PathBuf::from("/proc/self/exe"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_program() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    if path.exists() {
+        return Ok(path);
+    }
+    let why = "this program was replaced while it ran; restart your MCP client";
+    Err(std::io::Error::other(why))
 }
 
 fn translate(news: News) -> RedirectEvent {

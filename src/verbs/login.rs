@@ -12,10 +12,10 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::paste;
 use super::stored::{self, Where};
-use crate::config::{AccessMode, Config};
+use crate::config::{AccessMode, Config, Way};
 use crate::core::event::Event;
 use crate::edge::stdio::{Lines, Log};
-use crate::run;
+use crate::run::{self, Ended};
 
 /// Signs in.
 pub(crate) fn login(config: &Config, warnings: &[String]) -> ExitCode {
@@ -34,9 +34,11 @@ pub(crate) fn login(config: &Config, warnings: &[String]) -> ExitCode {
     let log = Log::stderr();
     run::warn(config, warnings, &log);
     paste::listen(config, &log);
-    let status = runtime.block_on(run::converse(config, host, &log));
+    let Ended { mut status, signed_in } = runtime.block_on(run::converse(config, host, &log));
     if status == 0 {
-        log.line(&outcome(config));
+        let (text, kept) = outcome(config, signed_in);
+        log.line(&text);
+        status = if kept { 0 } else { NOT_KEPT };
     }
     log.close();
     runtime.shutdown_background();
@@ -44,13 +46,13 @@ pub(crate) fn login(config: &Config, warnings: &[String]) -> ExitCode {
 }
 
 /// Finds out whether a sign-in works, without asking anybody for one.
-pub(super) fn check(config: &Config) -> ExitCode {
-    let Ok(runtime) = run::runtime() else { return ExitCode::FAILURE };
+pub(super) fn check(config: &Config) -> u8 {
+    let Ok(runtime) = run::runtime() else { return 1 };
     let log = Log::stderr();
-    let status = runtime.block_on(run::converse(config, host, &log));
+    let ended = runtime.block_on(run::converse(config, host, &log));
     log.close();
     runtime.shutdown_background();
-    ExitCode::from(status)
+    ended.status
 }
 
 /// A host that says one thing and leaves with the answer.
@@ -93,15 +95,26 @@ impl Write for Answers {
     }
 }
 
-/// What a person wants to know in the end.
-fn outcome(config: &Config) -> String {
-    let place = Where::of(config);
-    match stored::read(&place) {
-        Ok(Some(found)) if found.record.tokens.is_some() => format!(
-            "you are signed in to {}; `apexmcp-bridge status` shows it, `logout` ends it",
-            config.server_text
+/// The exit status of a sign-in that worked and that nobody will find: this machine's fault.
+const NOT_KEPT: u8 = 6;
+
+/// What a person wants to know in the end, and whether it is what they wanted.
+fn outcome(config: &Config, signed_in: bool) -> (String, bool) {
+    let server = &config.server_text;
+    let stored = stored::read(&Where::of(config));
+    match stored {
+        Ok(Some(found)) if found.record.tokens.is_some() => (
+            format!(
+                "you are signed in to {server}; `apexmcp-bridge status` shows it, `logout` ends it"
+            ),
+            true,
         ),
-        _ => format!("{} asks for no sign-in", config.server_text),
+        _ if !signed_in => (format!("{server} asks for no sign-in"), true),
+        _ if matches!(config.login.way, Way::Client { .. }) => {
+            (format!("the client is signed in to {server}; nothing is kept for that"), true)
+        }
+        Err(error) => (format!("error: the sign-in works, and cannot be kept: {error}"), false),
+        Ok(_) => ("error: the sign-in works, and is not kept on this machine".to_owned(), false),
     }
 }
 

@@ -10,12 +10,15 @@ use url::Url;
 
 use crate::config::Config;
 use crate::core::oauth::discovery::is_loopback;
+use crate::edge::redirect::STALE_TITLE;
 use crate::edge::stdio::Log;
 
 /// How long our own listener may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// No redirect is longer.
 const MAX_LINE: u64 = 16 << 10;
+/// Nor is a page of ours.
+const MAX_ANSWER: u64 = 64 << 10;
 
 /// Reads stdin until it ends, as long as the process runs.
 pub(super) fn listen(config: &Config, log: &Log) {
@@ -34,7 +37,11 @@ pub(super) fn listen(config: &Config, log: &Log) {
             }
             match redirect(line, &path) {
                 Some(url) => match open(&url) {
-                    Ok(()) => {}
+                    Ok(true) => {}
+                    Ok(false) => log.line(
+                        "this address belongs to another sign-in; paste the one that the browser \
+                         ended at last",
+                    ),
                     Err(error) => log.line(&format!(
                         "error: nobody waits for that address on this machine: {error}"
                     )),
@@ -56,8 +63,8 @@ fn redirect(text: &str, path: &str) -> Option<Url> {
     (is_ours && has_state && url.port().is_some()).then_some(url)
 }
 
-/// Asks the listener as the browser would have.
-fn open(url: &Url) -> io::Result<()> {
+/// Asks the listener as the browser would have; whether it was its own address.
+fn open(url: &Url) -> io::Result<bool> {
     let port = url.port().unwrap_or_default();
     let addresses = [
         SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -72,7 +79,9 @@ fn open(url: &Url) -> io::Result<()> {
     );
     stream.write_all(request.as_bytes())?;
     // What became of it is told by the sign-in itself.
-    stream.read_to_end(&mut Vec::new()).map(|_| ())
+    let mut answer = Vec::new();
+    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
+    Ok(!String::from_utf8_lossy(&answer).contains(STALE_TITLE))
 }
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ use crate::run;
 
 /// Shows them; asks nobody and no network, unless `--check` says so.
 pub(crate) fn status(request: &StatusRequest) -> ExitCode {
+    // First, because it may end what would be shown.
+    let checked = match &request.config {
+        Some(config) if request.check => Some(super::login::check(config)),
+        _ => None,
+    };
     let places = match &request.config {
         Some(config) => vec![Where::of(config)],
         None => Where::all(request.state_dir.as_deref(), request.token_store),
@@ -34,7 +39,9 @@ pub(crate) fn status(request: &StatusRequest) -> ExitCode {
     } else {
         describe(request, &found, now)
     };
-    run::print(&text);
+    if request.json || broken.is_empty() || !found.is_empty() {
+        run::print(&text);
+    }
     for (place, error) in &broken {
         let name = &place.name;
         run::complain(&format!("`{name}.json` cannot be read: {error}"), hint(error));
@@ -42,8 +49,8 @@ pub(crate) fn status(request: &StatusRequest) -> ExitCode {
     if !broken.is_empty() {
         return ExitCode::from(6);
     }
-    if let (Some(config), true) = (&request.config, request.check) {
-        return super::login::check(config);
+    if let Some(status) = checked {
+        return ExitCode::from(status);
     }
     let signed_in = found.iter().any(|one| one.record.tokens.is_some());
     if request.config.is_some() && !signed_in { ExitCode::from(4) } else { ExitCode::SUCCESS }

@@ -217,7 +217,8 @@ fn outages_of_the_token_endpoint_delete_nothing() {
     let gateway = gateway(Duration::from_secs(3600));
     let home = Home::new();
     let url = gateway.http_url("acme");
-    for fault in ["token.http_503#1", "token.status=403#1", "token.status=429#1", "token.html200#1"]
+    for fault in
+        ["token.http_503#1-2", "token.status=403#1", "token.status=429#1-2", "token.html200#1"]
     {
         let mut bridge = start(&home, &url);
         bridge.handshake("2025-06-18");

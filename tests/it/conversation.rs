@@ -209,7 +209,7 @@ fn a_token_endpoint_that_is_away_costs_no_sign_in() {
     let mut bridge = Bridge::start(&home, &[&url]);
     bridge.handshake("2025-06-18");
     gateway.expire_access_tokens();
-    gateway.refuse_token_requests(1, 503);
+    gateway.refuse_token_requests(2, 503);
     let answer = bridge.request(1, "tools/list", json!({}));
     assert_eq!(answer["error"]["code"], -31002, "{answer}");
     check_end(&bridge.end(), 4);

@@ -133,3 +133,39 @@ fn files_are_private_whatever_the_umask_allows() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
 }
+
+#[test]
+fn a_place_that_cannot_be_written_does_not_keep_tokens_from_being_renewed() {
+    let gateway = gateway();
+    let home = Home::new();
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("state");
+    let env = [("APEXMCP_BRIDGE_STATE_DIR", below.to_str().unwrap())];
+    let url = gateway.http_url("acme");
+    let mut bridge = Bridge::start_with(&home, Person::Present, &[&url], &env);
+    assert!(bridge.handshake("2025-06-18")["result"].is_object());
+    for id in 1..4 {
+        gateway.expire_access_tokens();
+        let answer = bridge.call(id, "echo", json!({ "text": "x" }));
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+    check_end(&bridge.end(), 0);
+    assert_eq!((home.browsers(), gateway.refresh_reuses()), (1, 0));
+}
+
+#[test]
+fn a_program_that_is_replaced_while_it_runs_can_still_sign_in() {
+    let gateway = gateway();
+    let home = Home::new();
+    let original = home.command(Person::Present);
+    let copy = home.path().join("bridge");
+    fs::copy(original.get_program(), &copy).unwrap();
+    let mut command = Command::new(&copy);
+    command.env_clear().arg(gateway.http_url("acme"));
+    command.envs(original.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut bridge = Bridge::spawn(command);
+    fs::remove_file(&copy).unwrap();
+    assert!(bridge.handshake("2025-06-18")["result"].is_object());
+    check_end(&bridge.end(), 0);
+}

@@ -159,3 +159,14 @@ fn an_address_that_is_pasted_ends_the_sign_in() {
     assert_eq!(home.browsers(), 0);
     drop(stdin);
 }
+
+#[test]
+fn a_sign_in_that_nobody_keeps_is_no_success() {
+    let gateway = gateway();
+    let home = Home::new();
+    let url = gateway.http_url("acme");
+    let output = run(&home, &["login", &url, "--token-store", "memory"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains("not kept"), "{text}");
+}

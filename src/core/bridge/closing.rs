@@ -51,6 +51,8 @@ impl Bridge {
         if self.access.is_signing_in() {
             let failure = self.unfinished();
             self.give_up(&failure, &failure, now, out);
+            // Also where nobody waits any more: a job has not got what it came for.
+            self.outcome = Some(failure);
         }
         self.give_up_parked(now, out);
         self.end_translated(now, out);

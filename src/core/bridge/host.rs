@@ -159,6 +159,13 @@ impl Bridge {
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
+        // Of the requests only a ping is urgent.
+        if outgoing.urgent && self.access.is_signing_in() {
+            // It asks whether somebody is there, and only this program is.
+            let pong = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.to_json());
+            out.push(Effect::Write(pong.into()));
+            return;
+        }
         self.pending.insert(id.clone(), pending);
         self.hurry(now);
         self.queue.push_back(outgoing);

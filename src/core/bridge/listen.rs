@@ -87,6 +87,7 @@ impl Bridge {
         let mut asked = None;
         match event {
             HttpEvent::Opened(_) => {
+                self.access.accepted();
                 self.listen_refused = false;
                 self.listened.open = true;
                 return true;

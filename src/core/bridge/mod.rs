@@ -235,6 +235,11 @@ impl Bridge {
         self.queue.has_room() && !self.is_opening()
     }
 
+    /// Whether somebody is signed in.
+    pub fn is_signed_in(&self) -> bool {
+        self.access.token().is_some()
+    }
+
     /// The failure that the conversation ended with, if it did.
     pub fn outcome(&self) -> Option<&Failure> {
         self.outcome.as_ref()

@@ -236,6 +236,7 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Store(StoreCommand::Resign(claim)) => claim_text("resign", claim.as_ref()),
         Effect::Store(StoreCommand::Remember(_)) => "remember".to_owned(),
         Effect::Store(StoreCommand::Unlock) => "unlock".to_owned(),
+        Effect::Store(StoreCommand::Doubt(_)) => "doubt".to_owned(),
         Effect::Store(StoreCommand::Save(record)) if record.pending_since.is_some() => {
             "mark".to_owned()
         }

@@ -32,11 +32,6 @@ mod widen;
 /// After a failed sign-in, how long requests get the same failure before a new window may open: a
 /// host that retries in a loop must not open one window after the other.
 const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
-/// For so long after its issue a token that is refused cannot be mended by another one. Later the
-/// gateway may have been restarted with other keys, and the next token is good again.
-const FRESH_SECONDS: u64 = 60;
-/// The same for a token with a shorter life. Less than that is a wrong clock and not a life.
-const SHORTEST_FRESH_SECONDS: u64 = 2;
 
 /// The credential of this process.
 #[derive(Debug)]
@@ -265,8 +260,12 @@ impl Access {
             return;
         }
         if self.has_login() && used == self.generation() {
-            // While somebody is asked for more, what there was is refused: now all have to wait.
-            if let Some(widening) = &mut self.widening {
+            // While somebody is asked for more, what there was is refused. Where it can be renewed,
+            // everything goes on with that, and the question has to wait; else all have to wait.
+            if self.is_widening() && self.can_refresh() {
+                self.give_up_widening(now, out);
+                self.refresh(Why::Needed(challenge), now, out);
+            } else if let Some(widening) = &mut self.widening {
                 widening.alone = true;
             }
             return;
@@ -323,7 +322,7 @@ impl Access {
                 // Perhaps the person saw nothing but an error page, because the server has
                 // forgotten the client.
                 if let Some(record) = &self.current {
-                    out.push(Effect::Store(StoreCommand::Save(record.without_client())));
+                    out.push(Effect::Store(StoreCommand::Doubt(record.generation)));
                 }
                 self.resign(&failure, now, out);
                 self.refuse(failure, now);
@@ -353,25 +352,6 @@ impl Access {
     /// Whether nobody has to sign in for the next token.
     fn is_machine(&self) -> bool {
         matches!(self.about.options.way, Way::Client { .. })
-    }
-
-    /// Whether the access token is not worth sending any more. One that was just issued is: a
-    /// server whose tokens live for seconds, or whose clock is wrong, must not make us ask for
-    /// the next one before this one was tried.
-    fn expired(&self, now: Moment) -> bool {
-        self.standing(now) == Standing::Known && self.expiry.is_some_and(|due| due.reached(now))
-    }
-
-    /// How far the tokens can be trusted at this moment: what nobody could use while the gateway
-    /// was away is as good as what was used.
-    fn standing(&self, now: Moment) -> Standing {
-        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
-        let is_fresh = tokens.is_some_and(|tokens| {
-            let life = tokens.expires_at.map(|at| at.saturating_sub(tokens.obtained_at));
-            let fresh = life.unwrap_or(u64::MAX).clamp(SHORTEST_FRESH_SECONDS, FRESH_SECONDS);
-            now.unix < tokens.obtained_at.saturating_add(fresh)
-        });
-        if is_fresh { self.standing } else { Standing::Known }
     }
 
     fn adopt(&mut self, record: Option<Box<Record>>, standing: Standing, now: Moment) {

@@ -95,15 +95,15 @@ pub fn same_issuer(left: &str, right: &str) -> bool {
 
 /// Refuses a server without PKCE S256 (RFC 7636; MCP: a client must).
 ///
-/// An `OpenID` Connect document often lacks the member although the server knows PKCE, so there
-/// its absence only earns a warning, which is returned.
+/// An `OpenID` Connect document often lacks the member although the server knows PKCE; where it
+/// `may_lack` it, that only earns a warning, which is returned.
 pub fn check_pkce(
     metadata: &ServerMetadata,
-    openid: bool,
+    may_lack: bool,
 ) -> Result<Option<String>, SignInFailure> {
     match &metadata.code_challenge_methods_supported {
         Some(methods) if methods.iter().any(|method| method == "S256") => Ok(None),
-        None if openid => Ok(Some(format!(
+        None if may_lack => Ok(Some(format!(
             "the metadata of `{}` does not say whether it knows PKCE; going on with S256",
             metadata.issuer
         ))),

@@ -296,7 +296,7 @@ impl Login {
                     let why = "the server had forgotten this program; a new page opens";
                     out.push(answer_page(browser, Page::Failed(why.to_owned())));
                 }
-                return Ok(Self::new(without_client(start, out), out));
+                return Ok(Self::new(without_client(start), out));
             }
             (State::ExpectTokens(expect), Input::Granted(answer)) => {
                 tokens::tokens(&start, *expect, *answer, now, out)?
@@ -316,11 +316,10 @@ impl Login {
     }
 }
 
-/// The server has forgotten the client: it is forgotten here too, and the person, who is there
-/// just now, may see another window.
-fn without_client(start: Start, out: &mut Vec<Step>) -> Start {
+/// The server has forgotten the client: another one is registered, and the person, who is there
+/// just now, may see another window. What is stored stays until there are tokens.
+fn without_client(start: Start) -> Start {
     let known = start.known.as_ref().map(|known| known.without_client());
-    out.extend(known.clone().map(Step::Save));
     Start { known, window: true, ..start }
 }
 

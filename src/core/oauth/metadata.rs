@@ -12,7 +12,7 @@ pub struct ResourceMetadata {
     /// The resource's identifier.
     pub resource: Option<String>,
     /// The issuers that give tokens for it.
-    pub authorization_servers: Vec<String>,
+    pub authorization_servers: Option<Vec<String>>,
     /// The scopes that there are.
     pub scopes_supported: Option<Vec<String>>,
 }
@@ -50,10 +50,10 @@ impl ResourceMetadata {
         let document = Document::read(body)?;
         let metadata = Self {
             resource: document.text("resource"),
-            authorization_servers: document.texts("authorization_servers").unwrap_or_default(),
+            authorization_servers: document.texts("authorization_servers"),
             scopes_supported: document.texts("scopes_supported"),
         };
-        (metadata.resource.is_some() || !metadata.authorization_servers.is_empty())
+        (metadata.resource.is_some() || metadata.authorization_servers.is_some())
             .then_some(metadata)
     }
 }
@@ -127,7 +127,7 @@ mod tests {
             br#"{"resource":7,"authorization_servers":["https://as.example",1],"scopes_supported":"x"}"#,
         );
         let resource = resource.unwrap();
-        assert_eq!(resource.authorization_servers, ["https://as.example"]);
+        assert_eq!(resource.authorization_servers.unwrap(), ["https://as.example"]);
         assert_eq!((resource.resource, resource.scopes_supported), (None, None));
         let server = ServerMetadata::read(
             br#"{"issuer":"https://as.example","token_endpoint":["x"],"code_challenge_methods_supported":["plain"],

@@ -43,6 +43,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether this, the stored one, holds tokens that whoever knows the other one does not know.
+    /// The number may be smaller too: it begins anew after everything was deleted.
+    pub fn has_other_tokens(&self, known: Option<&Self>) -> bool {
+        let Some(tokens) = &self.tokens else { return false };
+        known.is_none_or(|known| {
+            let others = known.tokens.as_ref().is_some_and(|known| known.access != tokens.access);
+            others || known.generation != self.generation
+        })
+    }
+
     /// What is left when the server does not know the client any more. No redirect URI is the sign
     /// that it has to be registered again.
     pub fn without_client(&self) -> Box<Self> {

@@ -57,6 +57,8 @@ pub enum Step {
 pub enum Outcome {
     /// With these tokens.
     Tokens(Box<Record>),
+    /// With those that a sibling had renewed; they may be old by now.
+    Adopted(Box<Record>),
     /// Nothing can be refreshed any more: a person must sign in. Holds what is left of the record.
     SignIn(Option<Box<Record>>),
     /// Not now, and perhaps not for so long; the tokens are kept.
@@ -205,11 +207,15 @@ fn locked(
     now: Moment,
     out: &mut Vec<Step>,
 ) -> State {
-    // Without a store there is only what this process remembers.
-    let mut record = stored.unwrap_or_else(|| used.clone());
-    if used.generation < record.generation && record.tokens.is_some() {
+    // What is not stored any more, somebody has deleted: that is a sign-out.
+    let Some(mut record) = stored else {
         out.push(Step::Unlock);
-        out.push(Step::Done(Outcome::Tokens(record)));
+        out.push(Step::Done(Outcome::SignIn(None)));
+        return State::Done;
+    };
+    if record.has_other_tokens(Some(&used)) {
+        out.push(Step::Unlock);
+        out.push(Step::Done(Outcome::Adopted(record)));
         return State::Done;
     }
     if record.tokens.is_some() && record.token_endpoint.is_empty() {
@@ -309,7 +315,16 @@ fn granted(
         GrantFailure::Refused { error, .. } if is_temporary(&error) => {
             later(format!("`{error}`"), None, out)
         }
-        // A refusal that the standard has no word for. Asking again would change nothing, so a
+        GrantFailure::Refused { error, .. }
+            if error == "invalid_scope" && attempt == Attempt::First && has_scope(&record) =>
+        {
+            // What was granted is not granted any more, at least not by that name (RFC 6749 §6).
+            if let Some(tokens) = &mut record.tokens {
+                tokens.scope = None;
+            }
+            repeat(record, Duration::ZERO, error, terms, out)
+        }
+        // A code that the standard does not have for this. Asking again would change nothing, so a
         // person is asked; the tokens stay, in case the server comes to its senses.
         GrantFailure::Refused { .. } => sign_in(record, out),
         GrantFailure::AnswerLost(cause) if attempt == Attempt::First => {
@@ -351,14 +366,16 @@ fn later(cause: String, wait: Option<Duration>, out: &mut Vec<Step>) -> State {
     State::Done
 }
 
+fn has_scope(record: &Record) -> bool {
+    record.tokens.as_ref().is_some_and(|tokens| tokens.scope.is_some())
+}
+
 /// Whether the server may answer otherwise in a moment (RFC 6749 §4.1.2.1, RFC 8628 §3.5), or was
-/// not even the one that answered: `http_…` stands for a refusal without a code, and redirects, 403
-/// and 407 are what portals, firewalls and proxies say.
+/// not even the one that answered: `http_…` stands for a refusal without a code, which is what
+/// portals, firewalls, proxies, and gateways that are being replaced say.
 fn is_temporary(error: &str) -> bool {
-    matches!(
-        error,
-        "temporarily_unavailable" | "server_error" | "slow_down" | "http_403" | "http_407"
-    ) || error.starts_with("http_3")
+    matches!(error, "temporarily_unavailable" | "server_error" | "slow_down")
+        || error.starts_with("http_")
 }
 
 /// Whether the refresh token or the client is dead (RFC 6749 §5.2); everything else may pass.

@@ -28,8 +28,11 @@ pub(super) fn normalize(
         Ok(document) => Some(document),
         Err(_) => form(body),
     };
-    let said_no = document.as_ref().is_some_and(|document| {
-        document.get("error").is_some_and(|error| error.is_string() || error.is_object())
+    let code = document.as_ref().and_then(|document| code(document.get("error")?));
+    // A framework or a proxy in trouble writes into `error` what it likes: elsewhere than where
+    // RFC 6749 §5.2 has it, only what no other means can be meant.
+    let said_no = code.as_deref().is_some_and(|code| {
+        success || matches!(status, 400 | 401) || STANDARD_CODES.contains(&code)
     });
     if !said_no && matches!(status, 429 | 500..=599) {
         return Err(GrantFailure::Transient { cause: format!("HTTP {status}"), wait });
@@ -37,11 +40,7 @@ pub(super) fn normalize(
     let (status, document) = match document {
         // Some say no with 200, and some with an object where a code belongs.
         Some(mut document) if said_no => {
-            if let Some(Value::Object(error)) = document.get("error").cloned() {
-                let code = error.get("code").or_else(|| error.get("type"));
-                let code = code.and_then(Value::as_str).unwrap_or("invalid_request");
-                document.insert("error".to_owned(), json!(code));
-            }
+            document.insert("error".to_owned(), json!(code));
             document.retain(|name, value| name == "error" || value.is_string());
             (StatusCode::BAD_REQUEST, document)
         }
@@ -62,6 +61,31 @@ pub(super) fn normalize(
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// The codes of token requests that a server may send with a status of its own liking (RFC 6749
+/// §5.2, RFC 8628 §3.5).
+const STANDARD_CODES: [&str; 8] = [
+    "invalid_grant",
+    "invalid_client",
+    "unauthorized_client",
+    "temporarily_unavailable",
+    "server_error",
+    "authorization_pending",
+    "slow_down",
+    "expired_token",
+];
+
+/// The error code; some have an object where it belongs. `Internal Server Error` is none.
+fn code(error: &Value) -> Option<String> {
+    let text = match error {
+        Value::String(text) => text,
+        Value::Object(error) => error.get("code").or_else(|| error.get("type"))?.as_str()?,
+        _ => return None,
+    };
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.".contains(&byte);
+    (!text.is_empty() && text.bytes().all(fits)).then(|| text.to_owned())
 }
 
 /// A few servers answer with a form.
@@ -227,6 +251,16 @@ mod tests {
         assert_eq!(read(200, no), no, "an error with status 200");
         assert_eq!(read(500, no), no, "an error with status 500 is still an answer");
         assert_eq!(read(401, ""), r#"{"error":"http_401"}"#);
+        assert_eq!(read(401, r#"{"error":"Unauthorized"}"#), r#"{"error":"http_401"}"#);
+        for (status, error) in [(403, "forbidden"), (404, "Not Found"), (405, "invalid_request")] {
+            let expected = format!("{{\"error\":\"http_{status}\"}}");
+            assert_eq!(read(status, &format!("{{\"error\":\"{error}\"}}")), expected);
+        }
+        for status in [500, 502, 503, 429] {
+            let answer = read(status, r#"{"status":500,"error":"Internal Server Error"}"#);
+            assert!(answer.starts_with("Transient"), "{answer}");
+            assert!(read(status, r#"{"error":"internal_error"}"#).starts_with("Transient"));
+        }
         assert_eq!(read(400, "<html>"), r#"{"error":"http_400"}"#);
         assert_eq!(
             read(400, r#"{"error":{"code":"invalid_grant","extra":1},"x":{}}"#),

@@ -18,6 +18,7 @@ mod listener;
 mod page;
 
 pub use browser::check_browser_url;
+pub use page::STALE_TITLE;
 
 /// The hidden first argument that makes the program the listener.
 pub const ARGUMENT: &str = "__redirect-helper";

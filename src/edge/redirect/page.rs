@@ -4,6 +4,9 @@ use super::Page;
 
 const TEMPLATE: &str = include_str!("page.html");
 
+/// The title of the page of another sign-in's tab.
+pub const STALE_TITLE: &str = "This tab is out of date";
+
 /// The page as HTML.
 pub(super) fn render(page: Page, hint: Option<&str>) -> String {
     let (mark, title, text) = match page {
@@ -12,7 +15,7 @@ pub(super) fn render(page: Page, hint: Option<&str>) -> String {
         }
         Page::Stale => (
             "other",
-            "This tab is out of date",
+            STALE_TITLE,
             "It belongs to a sign-in that is over. Close it, and finish the newest one; if there is none, use the tool in your application once more.",
         ),
         Page::Denied => (

@@ -35,9 +35,13 @@ pub struct Store {
     dir: Option<PathBuf>,
     name: String,
     keychain: Box<dyn Keychain + Send>,
-    /// What this process knows; all there is where nothing may be written.
+    /// What this process has written last; all there is where nothing may be written.
     memory: Option<Record>,
+    /// Whether it is not on the disk, because it could not be written.
+    unsaved: bool,
     lock: Option<File>,
+    /// Whether the lock would have been given back, if everything were written.
+    owes: bool,
     /// Held by the one process that signs in.
     lead: Option<File>,
     warned: bool,
@@ -111,7 +115,18 @@ impl Store {
         name: String,
         keychain: Box<dyn Keychain + Send>,
     ) -> Self {
-        Self { choice, dir, name, keychain, memory: None, lock: None, lead: None, warned: false }
+        Self {
+            choice,
+            dir,
+            name,
+            keychain,
+            memory: None,
+            unsaved: false,
+            lock: None,
+            owes: false,
+            lead: None,
+            warned: false,
+        }
     }
 
     /// Reads the record.
@@ -121,13 +136,11 @@ impl Store {
         };
         let path = dir.join(format!("{}.json", self.name));
         let Some(bytes) = fs::read(dir, &path)? else {
-            // What could not be written is still known here.
-            return Ok(Loaded { record: self.memory.clone(), warning: None });
+            return Ok(Loaded { record: self.unsaved().cloned(), warning: None });
         };
         match vault::open(&bytes, &self.name, self.keychain.as_mut()) {
             Ok(record) => {
-                // A store that could not be written does not take back what is known.
-                let newer = self.memory.as_ref().filter(|own| record.generation < own.generation);
+                let newer = self.unsaved().filter(|own| record.generation <= own.generation);
                 Ok(Loaded { record: Some(newer.cloned().unwrap_or(record)), warning: None })
             }
             Err(vault::OpenError::Keychain(error)) => Err(error.into()),
@@ -158,7 +171,7 @@ impl Store {
 
     /// Deletes the record and what the server said of itself; the lock must be held.
     pub fn forget(&mut self) -> Result<(), StoreError> {
-        self.memory = None;
+        (self.memory, self.unsaved) = (None, false);
         self.forget_introduction();
         let Some(dir) = self.place() else { return Ok(()) };
         Ok(std::fs::remove_file(dir.join(format!("{}.json", self.name)))?)
@@ -172,17 +185,50 @@ impl Store {
     }
 
     /// Takes the lock, waiting up to `patience` for somebody else; returns what is stored.
+    ///
+    /// Where no lock can be had for another reason than that somebody holds it, nothing can be
+    /// written either: this process goes on with what it knows, in memory.
     pub fn lock(&mut self, patience: Duration) -> Result<Loaded, StoreError> {
+        let had = self.is_locked();
         if let (Some(dir), None) = (self.place(), &self.lock) {
-            self.lock = Some(take(dir, &format!("{}.lock", self.name), patience)?);
+            match take(dir, &format!("{}.lock", self.name), patience) {
+                Ok(file) => self.lock = Some(file),
+                Err(error @ StoreError::Busy(_)) => return Err(error),
+                Err(error) => {
+                    let stored = self.load().ok().and_then(|found| found.record);
+                    let record = stored.or_else(|| self.memory.clone());
+                    return Ok(Loaded { record, warning: Some(error.to_string()) });
+                }
+            }
         }
-        self.load()
+        let loaded = self.load();
+        if loaded.is_err() && !had {
+            self.lock = None;
+        }
+        loaded
     }
 
-    /// Gives the lock back.
+    /// Gives the lock back, unless something could not be written: what is on the disk is spent
+    /// then, and nobody else must send it.
     pub fn unlock(&mut self) {
-        // Closing the file is what unlocks it.
-        self.lock = None;
+        if let Some(record) = self.unsaved().cloned().filter(|_| self.is_locked()) {
+            self.save(&record);
+        }
+        self.owes = self.unsaved && self.is_locked();
+        if !self.owes {
+            // Closing the file is what unlocks it.
+            self.lock = None;
+        }
+    }
+
+    /// Whether the lock waits for something to be written: [`Store::unlock`] tries again.
+    pub fn owes(&self) -> bool {
+        self.owes
+    }
+
+    /// What is known here and not on the disk.
+    fn unsaved(&self) -> Option<&Record> {
+        self.memory.as_ref().filter(|_| self.unsaved)
     }
 
     /// Whether the lock is held here.
@@ -195,6 +241,7 @@ impl Store {
     pub fn save(&mut self, record: &Record) -> Option<String> {
         self.memory = Some(record.clone());
         let dir = self.place()?.clone();
+        self.unsaved = true;
         let (bytes, warning) = match self.choice {
             TokenStore::Keychain => match self.key(&dir) {
                 Ok(key) => (vault::seal(record, &self.name, &key), None),
@@ -212,7 +259,10 @@ impl Store {
             None => return Some("the sign-in could not be encoded; it is lost at exit".to_owned()),
         };
         match written {
-            Ok(()) => warning,
+            Ok(()) => {
+                self.unsaved = false;
+                warning
+            }
             Err(error) => {
                 Some(format!("the sign-in could not be stored and is lost at exit: {error}"))
             }

@@ -193,3 +193,72 @@ fn first_sign_ins_to_several_servers_share_one_key() {
         assert!(open(server).load().unwrap().record.is_some(), "{server}");
     }
 }
+
+/// Makes the place one that nobody can write to, whoever they are, and gives it back.
+fn without_place<T>(dir: &Path, work: impl FnOnce() -> T) -> T {
+    let (place, aside) = (dir.join("state"), dir.join("aside"));
+    std::fs::rename(&place, &aside).unwrap();
+    std::fs::write(&place, "").unwrap();
+    let done = work();
+    std::fs::remove_file(&place).unwrap();
+    std::fs::rename(&aside, &place).unwrap();
+    done
+}
+
+#[test]
+fn what_cannot_be_written_keeps_the_lock_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    assert_eq!(first.save(&record()), None);
+    let newer = Record { generation: 4, ..record() };
+    without_place(dir.path(), || {
+        assert!(first.save(&newer).unwrap().contains("lost at exit"));
+        first.unlock();
+        assert!(first.owes());
+    });
+    // Nobody else gets at what is spent.
+    let mut second = store(dir.path(), Ok([7; 32]));
+    assert!(matches!(second.lock(Duration::ZERO), Err(StoreError::Busy(_))));
+    assert_eq!(first.load().unwrap().record, Some(newer.clone()));
+    first.unlock();
+    assert!(!first.owes());
+    assert_eq!(second.lock(Duration::ZERO).unwrap().record, Some(newer));
+}
+
+#[test]
+fn where_no_lock_can_be_had_the_memory_will_do() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("state"), "").unwrap();
+    let mut only = store(dir.path(), Ok([7; 32]));
+    only.lock(Duration::ZERO).unwrap();
+    assert!(only.save(&record()).is_some());
+    only.unlock();
+    let found = only.lock(Duration::ZERO).unwrap();
+    assert_eq!(found.record, Some(record()));
+    assert!(found.warning.is_some());
+}
+
+#[test]
+fn what_was_deleted_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    first.unlock();
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    assert_eq!(first.lock(Duration::ZERO).unwrap().record, None);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_does_not_hold_the_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    first.unlock();
+    let mut locked_out = store(dir.path(), no_keychain());
+    assert!(locked_out.lock(Duration::ZERO).is_err());
+    assert!(!locked_out.is_locked());
+    assert!(first.lock(Duration::ZERO).is_ok());
+}

@@ -281,3 +281,47 @@ fn a_403_speaks_of_access_in_whatever_words() {
     });
     assert_eq!(failure.unwrap(), "the gateway does not allow this with HTTP 403: not for you");
 }
+
+#[test]
+fn what_a_sibling_has_renewed_may_have_expired_too() {
+    let mut world = World::signed_in(3600);
+    // The machine has slept for hours after the sibling's renewal.
+    world.now.unix += 20_000;
+    world.line(LIST).check(&["lock"]);
+    let siblings = Some(record(2, "at2", 3600));
+    world.locked(siblings.clone()).check(&["unlock", "lock"]);
+    world.locked(siblings).check(&["mark", "grant"]);
+}
+
+#[test]
+fn what_a_sibling_has_renewed_and_the_gateway_refuses_is_renewed() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").seen();
+    world.locked(Some(record(2, "at2", 3600))).seen();
+    world.answer(5, 401, "").check(&["lock"]);
+}
+
+#[test]
+fn what_somebody_has_deleted_is_over() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").seen();
+    world.locked(None);
+    assert_eq!(world.seen().first().unwrap(), "unlock");
+    assert!(!world.bridge.is_signed_in());
+}
+
+#[test]
+fn a_ping_is_answered_while_somebody_signs_in() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "").seen();
+    world.line(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
+    world.check(&[r#"host < {"jsonrpc":"2.0","id":"p","result":{}}"#]);
+}
+
+#[test]
+fn a_job_that_ends_while_somebody_should_sign_in_has_failed() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "").pass(Duration::from_secs(5)).seen();
+    world.event(Event::Eof);
+    assert_eq!(world.seen().last().unwrap(), "exit 4");
+}

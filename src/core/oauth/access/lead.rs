@@ -13,8 +13,9 @@ use crate::core::oauth::record::Record;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
-/// How often a follower looks.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a follower looks: while the leader is dead and nobody has looked, a redirect of the
+/// browser lands nowhere.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How much later, in seconds, a host starts one more copy of what it has just started.
 const STAGGER: u64 = 10;
@@ -146,7 +147,6 @@ impl Access {
 
     /// Whether a stored record holds tokens that this process does not know.
     fn is_newer(&self, record: Option<&Record>) -> bool {
-        let own = self.current.as_ref().map_or(0, |own| own.generation);
-        record.is_some_and(|record| record.tokens.is_some() && own < record.generation)
+        record.is_some_and(|record| record.has_other_tokens(self.current.as_deref()))
     }
 }

@@ -19,6 +19,12 @@ const EXPIRY_MARGIN_SECONDS: u64 = 10;
 /// Tokens with a shorter life are renewed when they are needed, and not in advance all day long.
 const SHORTEST_LIFE_SECONDS: u64 = 30;
 
+/// For so long after its issue a token that is refused cannot be mended by another one. Later the
+/// gateway may have been restarted with other keys, and the next token is good again.
+const FRESH_SECONDS: u64 = 60;
+/// The same for a token with a shorter life. Less than that is a wrong clock and not a life.
+const SHORTEST_FRESH_SECONDS: u64 = 2;
+
 /// What a server may ask us to wait; more is a mistake, or would look like one to a person.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
@@ -108,12 +114,35 @@ impl Access {
         None
     }
 
+    /// Whether the access token is not worth sending any more. One that was just issued is: a
+    /// server whose tokens live for seconds, or whose clock is wrong, must not make us ask for
+    /// the next one before this one was tried.
+    pub(super) fn expired(&self, now: Moment) -> bool {
+        self.standing(now) == Standing::Known && self.expiry.is_some_and(|due| due.reached(now))
+    }
+
+    /// How far the tokens can be trusted at this moment: what nobody could use while the gateway
+    /// was away is as good as what was used.
+    pub(super) fn standing(&self, now: Moment) -> Standing {
+        let tokens = self.current.as_ref().and_then(|record| record.tokens.as_ref());
+        let is_fresh = tokens.is_some_and(|tokens| {
+            let life = tokens.expires_at.map(|at| at.saturating_sub(tokens.obtained_at));
+            let fresh = life.unwrap_or(u64::MAX).clamp(SHORTEST_FRESH_SECONDS, FRESH_SECONDS);
+            now.unix < tokens.obtained_at.saturating_add(fresh)
+        });
+        if is_fresh { self.standing } else { Standing::Known }
+    }
+
     fn refreshed(&mut self, outcome: Outcome, why: Why, now: Moment, out: &mut Outbox<'_>) {
         match outcome {
             Outcome::Tokens(record) => {
                 self.backoff.reset();
                 out.detail("the access token is renewed");
                 self.adopt(Some(record), Standing::Renewed, now);
+            }
+            Outcome::Adopted(record) => {
+                out.detail("another process has renewed the access token");
+                self.adopt(Some(record), Standing::Known, now);
             }
             Outcome::SignIn(record) => {
                 self.adopt(record, Standing::Known, now);

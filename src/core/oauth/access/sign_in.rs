@@ -41,7 +41,9 @@ impl Access {
         now: Moment,
     ) -> login::Start {
         let About { server, server_text, options, .. } = self.about.clone();
-        let known = self.current.clone();
+        // With `login --force` a configured client may belong to another server by now.
+        let anew = options.client.is_some() && self.about.caller == Caller::Person { again: true };
+        let known = self.current.clone().filter(|_| !anew);
         let scope = self.widening.as_ref().and_then(|widening| widening.scope.clone());
         let window = self.may_open_window(now);
         login::Start { goal, server, server_text, options, challenge, known, scope, window }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Access, State};
+use crate::core::event::{Effect, RedirectCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::outbox::Outbox;
@@ -54,6 +55,8 @@ impl Access {
         if used != self.generation() || used.is_none() {
             return if used.is_some() { Widened::Again } else { Widened::No };
         }
+        // Whatever is missing, the token itself is good.
+        self.accepted();
         if self.has_login() {
             // It is one thing to ask at a time; the rest is seen afterwards.
             return Widened::Wait;
@@ -83,6 +86,17 @@ impl Access {
         }
         self.widening = Some(Widening { scope, alone });
         Widened::Wait
+    }
+
+    /// Nobody is asked for more any longer.
+    pub(super) fn give_up_widening(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        let failure = SignInFailure::Unfinished { url: String::new() };
+        if let State::SigningIn(_, Some(exchange)) = &self.state {
+            out.push(Effect::Abort(*exchange));
+        }
+        out.push(Effect::Redirect(RedirectCommand::Close));
+        self.resign(&failure, now, out);
+        self.refuse(failure, now);
     }
 
     /// What the tokens are good for, as far as the server has said.

@@ -70,6 +70,38 @@ pub(super) fn identity(
     }
 }
 
+/// Refuses to take a client with a secret to another authorization server than the one that it has
+/// signed in at: the gateway's metadata must not be able to send it there.
+pub(super) fn check_home(start: &Start, metadata: &ServerMetadata) -> Result<(), SignInFailure> {
+    let Some(client) = &start.options.client else { return Ok(()) };
+    let secret = client.secret.is_some() || client.key.is_some();
+    let Some(known) = start.known.as_ref().filter(|known| secret && known.client.id == client.id)
+    else {
+        return Ok(());
+    };
+    if discovery::same_issuer(&known.issuer, &metadata.issuer) {
+        return Ok(());
+    }
+    Err(SignInFailure::ServerMisbehaved {
+        subject: "the gateway".to_owned(),
+        got: format!("names the authorization server `{}` now", metadata.issuer),
+        expected: format!(
+            "`{}`, to which the configured client belongs; if that is right, `login --force`",
+            known.issuer
+        ),
+    })
+}
+
+/// The redirect URI for a port, with the name of loopback that was registered, if only that is
+/// different: some servers know only one of the two.
+pub(super) fn redirect_uri(start: &Start, metadata: &ServerMetadata, port: u16) -> String {
+    let (host, path) = (&start.options.redirect_host, &start.options.callback_path);
+    let wanted = format!("http://{host}:{port}{path}");
+    let known = start.known.as_ref().filter(|known| known.issuer == metadata.issuer);
+    let registered = known.map(|known| known.client.redirect_uri.clone());
+    registered.filter(|uri| *uri == other_host(&wanted)).unwrap_or(wanted)
+}
+
 /// The ports to listen on, in order of preference: the one that is already registered, the one
 /// that the user's allow-lists may know, any. A client that was not registered by this program
 /// has one redirect URI, and no other will do.

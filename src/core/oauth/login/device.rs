@@ -64,6 +64,8 @@ pub(super) fn begin(
     now: Moment,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
+    // Before a client is registered for nothing.
+    endpoint(&server.metadata, start)?;
     // Nobody is redirected, but many servers register no client without a redirect URI.
     let known = start.known.as_ref().map(|known| known.client.redirect_uri.clone());
     let redirect_uri = known.filter(|uri| !uri.is_empty()).unwrap_or_else(|| {
@@ -84,17 +86,20 @@ pub(super) fn ask(
     client: Registration,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
-    let Some(endpoint) = &server.metadata.device_authorization_endpoint else {
-        return Err(SignInFailure::ServerIncompatible {
-            issuer: server.metadata.issuer,
-            missing: "a device authorization endpoint (RFC 8628)",
-        });
-    };
-    let endpoint =
-        discovery::check_endpoint("device_authorization_endpoint", endpoint, &start.server)?;
+    let endpoint = endpoint(&server.metadata, start)?;
     let (authorization, form) = request(&server.resource, &client);
     out.push(Step::Form(endpoint, authorization, form));
     Ok(State::ExpectDeviceCode(Box::new(ExpectDeviceCode { server, client })))
+}
+
+fn endpoint(metadata: &ServerMetadata, start: &Start) -> Result<Url, SignInFailure> {
+    let Some(endpoint) = &metadata.device_authorization_endpoint else {
+        return Err(SignInFailure::ServerIncompatible {
+            issuer: metadata.issuer.clone(),
+            missing: "a device authorization endpoint (RFC 8628)",
+        });
+    };
+    discovery::check_endpoint("device_authorization_endpoint", endpoint, &start.server)
 }
 
 fn request(resource: &Resource, client: &Registration) -> (Option<HeaderValue>, Secret) {
@@ -152,7 +157,7 @@ pub(super) fn invited(
     if let Some(error) = answer.error {
         let refused = Err(GrantFailure::Refused { error: error.clone(), description: None });
         if tokens::is_forgotten(start, &client, &refused) {
-            let start = without_client(start.clone(), out);
+            let start = without_client(start.clone());
             return begin(&start, server, now, out);
         }
         return Err(SignInFailure::Refused {
@@ -171,7 +176,8 @@ pub(super) fn invited(
     let uri = check(&uri)?;
     let complete = answer.verification_uri_complete.and_then(|uri| check(&uri).ok());
     let invitation = invitation(&uri, complete.as_ref(), &user_code);
-    let life = answer.expires_in.unwrap_or(start.options.timeout_seconds).min(LONGEST_LIFE);
+    let limit = start.options.timeout_seconds.min(LONGEST_LIFE);
+    let life = answer.expires_in.map_or(limit, |life| life.min(limit));
     let interval = answer.interval.unwrap_or(INTERVAL);
     let expect = ExpectDevice {
         server,

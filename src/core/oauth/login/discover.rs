@@ -54,7 +54,15 @@ pub(super) fn resource_metadata(
     let documented = metadata.is_some();
     let metadata = match metadata {
         Some(metadata) => {
-            discovery::check_resource(&metadata, &start.server)?;
+            let right = discovery::check_resource(&metadata, &start.server);
+            tolerate(start.options.tolerance.resource, right, out)?;
+            if metadata.authorization_servers.as_ref().is_some_and(Vec::is_empty) {
+                return Err(SignInFailure::ServerMisbehaved {
+                    subject: "the protected-resource metadata".to_owned(),
+                    got: "names no authorization server".to_owned(),
+                    expected: "at least one in `authorization_servers`".to_owned(),
+                });
+            }
             metadata
         }
         None => match left.pop() {
@@ -77,8 +85,7 @@ pub(super) fn resource_metadata(
     };
     // MCP 2025-03-26: without the document the server's origin is the authorization server.
     let origin = start.server.origin().ascii_serialization();
-    let issuers = metadata.authorization_servers;
-    let mut issuers = if issuers.is_empty() { vec![origin] } else { issuers };
+    let mut issuers = metadata.authorization_servers.unwrap_or_else(|| vec![origin]);
     // An issuer that already knows this client comes first.
     if let Some(known) = &start.known {
         issuers.sort_by_key(|issuer| *issuer != known.issuer);
@@ -90,6 +97,19 @@ pub(super) fn resource_metadata(
     }
     issuers.reverse();
     ask_issuer(start, resource, issuers, None, out)
+}
+
+/// What is wrong is only told, where the user knows better.
+fn tolerate(
+    allowed: bool,
+    checked: Result<(), SignInFailure>,
+    out: &mut Vec<Step>,
+) -> Result<(), SignInFailure> {
+    match checked {
+        Err(failure) if allowed => out.push(Step::Tell(Notice::Warning(failure.to_string()))),
+        checked => return checked,
+    }
+    Ok(())
 }
 
 /// The identifier of the endpoint itself, as it was typed; a fragment is none of it (RFC 8707 §2).
@@ -201,13 +221,14 @@ fn usable(
     metadata: ServerMetadata,
     out: &mut Vec<Step>,
 ) -> Result<ServerMetadata, SignInFailure> {
-    discovery::check_issuer(&metadata, &expect.issuer)?;
+    let tolerance = start.options.tolerance;
+    tolerate(tolerance.issuer, discovery::check_issuer(&metadata, &expect.issuer), out)?;
     let openid = expect.asked.path().contains("openid-configuration");
     // Where nobody is sent there is nothing to protect.
     if start.goal == Goal::Tokens
         && start.options.way == Way::Browser
         && !device::is_wanted(start, &metadata)
-        && let Some(warning) = discovery::check_pkce(&metadata, openid)?
+        && let Some(warning) = discovery::check_pkce(&metadata, openid || tolerance.pkce)?
     {
         out.push(Step::Tell(Notice::Warning(warning)));
     }
@@ -224,6 +245,7 @@ fn begin(
     if start.goal == Goal::Server {
         return Ok(State::Found(Box::new(server)));
     }
+    client::check_home(start, &server.metadata)?;
     if let Way::Client { .. } = start.options.way {
         return Ok(machine::ask(start, server, out));
     }

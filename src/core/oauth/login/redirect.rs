@@ -49,8 +49,7 @@ pub(super) fn bound(
     now: Moment,
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
-    let (host, path) = (&start.options.redirect_host, &start.options.callback_path);
-    let redirect_uri = format!("http://{host}:{port}{path}");
+    let redirect_uri = client::redirect_uri(start, &server.metadata, port);
     match client::identity(start, &server, &redirect_uri, now) {
         Identity::Fixed(client) => open(start, server, client, entropy, now, out),
         // Tokens were issued to it a moment ago.

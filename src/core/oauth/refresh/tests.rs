@@ -80,6 +80,7 @@ fn render(steps: Vec<Step>, expected: &[&str]) -> Option<Outcome> {
             Step::Done(done) => {
                 let text = match &done {
                     Outcome::Tokens(record) => format!("tokens {}", record.generation),
+                    Outcome::Adopted(record) => format!("adopted {}", record.generation),
                     Outcome::SignIn(_) => "sign in".to_owned(),
                     Outcome::Later(..) => "later".to_owned(),
                 };
@@ -118,7 +119,7 @@ fn what_the_answer_leaves_out_stays() {
 #[test]
 fn what_a_sibling_has_renewed_is_adopted() {
     let inputs = vec![Input::Locked(Some(record(2, "rt2")))];
-    check(inputs, &["lock", "unlock", "tokens 2"]);
+    check(inputs, &["lock", "unlock", "adopted 2"]);
 }
 
 #[test]
@@ -150,7 +151,9 @@ fn an_outage_keeps_the_tokens() {
     for failure in [
         trouble(Some(Duration::from_secs(30))),
         GrantFailure::Malformed("a page".to_owned()),
+        GrantFailure::Refused { error: "http_400".to_owned(), description: None },
         GrantFailure::Refused { error: "http_403".to_owned(), description: None },
+        GrantFailure::Refused { error: "http_404".to_owned(), description: None },
         GrantFailure::Refused { error: "temporarily_unavailable".to_owned(), description: None },
     ] {
         check(
@@ -179,7 +182,7 @@ fn a_server_in_trouble_is_asked_once_more_and_no_more() {
 
 #[test]
 fn a_refusal_without_a_standard_word_leads_to_a_person_and_deletes_nothing() {
-    for error in ["invalid_request", "invalid_token", "http_400", "http_401", "http_422"] {
+    for error in ["invalid_request", "invalid_token", "bad_refresh_token"] {
         let no = refused(GrantFailure::Refused { error: error.to_owned(), description: None });
         let expected = ["lock", "mark", "grant rt1", "unlock", "sign in"];
         let Some(Outcome::SignIn(Some(record))) = check(vec![locked(), marked(), no], &expected)

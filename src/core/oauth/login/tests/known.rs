@@ -98,9 +98,6 @@ fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_once() {
     assert!(matches!(result, Err(SignInFailure::Refused { .. })), "it ends here");
     let seen: Vec<_> = steps.iter().map(render).collect();
     assert_eq!(seen.iter().filter(|step| step.starts_with("register")).count(), 1, "{seen:?}");
-    let saved = steps.iter().find_map(|step| match step {
-        Step::Save(record) => Some(record),
-        _ => None,
-    });
-    assert!(saved.unwrap().client.redirect_uri.is_empty());
+    let saved = steps.iter().any(|step| matches!(step, Step::Save(_)));
+    assert!(!saved, "what is stored stays, perhaps somebody else has tokens by now");
 }

@@ -99,7 +99,7 @@ fn the_tokens_of_another_issuer_are_never_sent() {
 fn what_a_sibling_has_done_meanwhile_counts() {
     // It has renewed them,
     let newer = vec![Input::Locked(Some(record(2, "rt2")))];
-    let expected = [&SEARCH[..], &["unlock", "tokens 2"]].concat();
+    let expected = [&SEARCH[..], &["unlock", "adopted 2"]].concat();
     check_imported("https://mcp.example", newer, &expected);
     // given them up,
     let mut gone = imported();

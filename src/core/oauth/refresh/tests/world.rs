@@ -128,7 +128,9 @@ impl World {
 
     fn done(&mut self, index: usize, outcome: Outcome) {
         match outcome {
-            Outcome::Tokens(record) => self.processes[index].generation = Some(record.generation),
+            Outcome::Tokens(record) | Outcome::Adopted(record) => {
+                self.processes[index].generation = Some(record.generation);
+            }
             Outcome::SignIn(_) => self.processes[index].signed_out = true,
             // It tries again.
             Outcome::Later(..) => self.processes[index] = Process::new(self.first.clone()),
