@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::fault::FaultOrder;
-use super::plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
+use super::plan::{
+    Answers, Auth, Bearer, Consent, Device, Discovery, Eras, Plan, Registration, StepUp,
+};
 
 /// A mock of the ApexMCP gateway, to test MCP clients against.
 ///
@@ -103,6 +105,9 @@ pub(crate) struct Arguments {
     /// How Streamable HTTP answers
     #[arg(long, value_enum, default_value_t = Answers::Json, value_name = "FORM")]
     http_answers: Answers,
+    /// Revisions of MCP: `legacy` is 2024-11-05 to 2025-11-25, `modern` is 2026-07-28
+    #[arg(long, value_enum, default_value_t = Eras::Legacy, value_name = "ERAS")]
+    eras: Eras,
     /// Secret that signs hand-offs between gateway and pages, 32 or more characters
     #[arg(
         long,
@@ -180,6 +185,7 @@ impl Arguments {
             challenge_scope: Some(self.challenge_scope).filter(|it| !it.is_empty()),
             step_up: self.step_up,
             answers: self.http_answers,
+            eras: self.eras,
             old_release: self.old_release,
             handoff_secret: self.handoff_secret,
             conformance: self.conformance,
@@ -280,6 +286,8 @@ mod tests {
             (&["--auto-deny"], "consent: Deny"),
             (&["--no-auth"], "auth: None"),
             (&["--http-answers", "sse"], "answers: Sse"),
+            (&["--eras", "modern"], "eras: Modern"),
+            (&["--eras", "dual"], "eras: Dual"),
             (&["--old-release"], "old_release: true"),
             (&["--conformance"], "conformance: true"),
             (&["--seed", "7"], "seed: 7"),

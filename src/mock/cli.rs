@@ -55,9 +55,9 @@ fn fault_help(given: &[OsString]) -> Option<String> {
              requests of this kind: {}\n  #N      only the n-th time that it could strike; #N-M, \
              #N-\n  %P      only so many of a hundred times, by the dice of --seed\n\nWhere the \
              name is unique without its group, the group may be left out.\nprm.MEMBER, \
-             asm.MEMBER, client.MEMBER, answer.MEMBER [=JSON] put another value into\nthe \
-             resource metadata, the server metadata, the registration, the tokens; without\na \
-             value the member is missing.\n\n{}",
+             asm.MEMBER, client.MEMBER, answer.MEMBER, discover.MEMBER [=JSON] put another\nvalue \
+             into the resource metadata, the server metadata, the registration, the tokens,\nthe \
+             result of `server/discover`; without a value the member is missing.\n\n{}",
             fault::ROUTES.map(|it| it.0).join(", "),
             fault::help(false),
         )

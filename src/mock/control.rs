@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::fault::FaultOrder;
 use super::guard;
 use super::keys::same_secret;
+use super::mcp::Change;
 use super::oauth::Form;
 use super::serve::Peer;
 use super::state::{Mock, lock};
@@ -130,6 +131,10 @@ async fn act(State(mock): Owned, body: Bytes) -> Response {
             "forget_clients" => mock.forget_clients(),
             "forget_sessions" => mock.sessions.forget(),
             "drop_streams" => mock.streams.cut_all(),
+            "change_tools" => mock.announce(&Change::Tools),
+            "change_prompts" => mock.announce(&Change::Prompts),
+            "change_resources" => mock.announce(&Change::Resources),
+            "end_subscriptions" => mock.listeners.end(),
             _ => {
                 let problem = format!("`{word}` is nothing that happens here\n");
                 return (StatusCode::BAD_REQUEST, problem).into_response();

@@ -1,8 +1,11 @@
 //! What a gateway can testify about its clients. Secrets appear as fingerprints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+
+use super::state::{Mock, lock};
 
 /// A client that the gateway came to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,6 +86,49 @@ pub struct ToolRun {
     pub id: String,
     /// The fingerprint of the arguments, as the client wrote them.
     pub arguments: String,
+    /// How it ended; none while it runs.
+    pub ending: Option<RunEnding>,
+    /// Tells runs apart.
+    #[serde(skip)]
+    pub(crate) number: u64,
+}
+
+/// How the run of a tool ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEnding {
+    /// With a result, an error, or a question to the client.
+    Answered,
+    /// The client cancelled it: by `notifications/cancelled`, or (2026-07-28) by closing the stream.
+    Cancelled,
+}
+
+/// A tool that runs now. Dropping this ends it; nobody but a client that cancels does so before it
+/// is [`done`](Self::done).
+#[derive(Debug)]
+pub(crate) struct Running {
+    mock: Arc<Mock>,
+    number: u64,
+    ending: RunEnding,
+}
+
+impl Running {
+    pub(crate) fn new(mock: &Arc<Mock>, number: u64) -> Self {
+        Self { mock: Arc::clone(mock), number, ending: RunEnding::Cancelled }
+    }
+
+    pub(crate) fn done(mut self) {
+        self.ending = RunEnding::Answered;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut runs = lock(&self.mock.runs);
+        if let Some(run) = runs.iter_mut().rev().find(|it| it.number == self.number) {
+            run.ending = Some(self.ending);
+        }
+    }
 }
 
 /// Seconds since the Unix epoch, with a fraction.

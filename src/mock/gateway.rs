@@ -15,6 +15,7 @@ use url::Url;
 use super::evidence::{ClientRecord, RefreshTokenRecord, ToolRun};
 use super::fault::{Fault, FaultOrder};
 use super::log::{LoggedRequest, Site};
+use super::mcp::Change;
 use super::plan::Plan;
 use super::state::{Mock, lock};
 use super::{control, guard, mcp, oauth, serve, web};
@@ -163,6 +164,16 @@ impl Gateway {
     /// Closes every open stream abruptly.
     pub fn drop_streams(&self) {
         self.mock.streams.cut_all();
+    }
+
+    /// Tells every client that has a stream for it, or has subscribed to it, of a change.
+    pub fn announce(&self, change: &Change) {
+        self.mock.announce(change);
+    }
+
+    /// Ends all subscriptions (2026-07-28) in order, with their result.
+    pub fn end_subscriptions(&self) {
+        self.mock.listeners.end();
     }
 
     /// Forgets all MCP sessions, of both transports: 404.

@@ -16,6 +16,7 @@ use super::credentials::HandoffSecret;
 pub(crate) struct Keys {
     token: Ed25519KeyPair,
     handoff: hmac::Key,
+    request_state: hmac::Key,
     seed: hmac::Key,
     drawn: AtomicU64,
 }
@@ -36,6 +37,7 @@ impl Keys {
         Ok(Self {
             token,
             handoff: hmac::Key::new(hmac::HMAC_SHA256, handoff),
+            request_state: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
             seed: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
             drawn: AtomicU64::new(0),
         })
@@ -62,6 +64,20 @@ impl Keys {
     /// The `x` of the public key (RFC 8037 2).
     pub(crate) fn public_x(&self) -> String {
         base64url(self.token.public_key().as_ref())
+    }
+
+    /// Signs a `requestState`: readable, but nobody else can make or change one.
+    pub(crate) fn seal_state(&self, payload: &[u8]) -> String {
+        let payload = base64url(payload);
+        let tag = hmac::sign(&self.request_state, payload.as_bytes());
+        format!("{payload}.{}", base64url(tag.as_ref()))
+    }
+
+    /// The payload of a `requestState` that this gateway has signed.
+    pub(crate) fn unseal_state(&self, sealed: &str) -> Option<Vec<u8>> {
+        let (payload, tag) = sealed.split_once('.')?;
+        hmac::verify(&self.request_state, payload.as_bytes(), &from_base64url(tag)?).ok()?;
+        from_base64url(payload)
     }
 
     /// The key that gateway and web share.

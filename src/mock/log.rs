@@ -232,6 +232,8 @@ const HARMLESS: &[&str] = &[
     "content-type",
     "host",
     "last-event-id",
+    "mcp-method",
+    "mcp-name",
     "mcp-protocol-version",
     "origin",
     "transfer-encoding",

@@ -34,9 +34,12 @@ mod tests;
 
 pub use cli::main;
 pub use credentials::{ApiKey, Authentication, HandoffSecret, MachineClient, StaticClient};
-pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, ToolRun};
-pub use fault::{Fault, FaultOrder, Flaw, Route};
+pub use evidence::{ClientOrigin, ClientRecord, RefreshTokenRecord, RunEnding, ToolRun};
+pub use fault::{Fault, FaultOrder, Flaw, ListenFlaw, Route};
 pub use gateway::Gateway;
 pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
-pub use plan::{Answers, Auth, Bearer, Consent, Device, Discovery, Plan, Registration, StepUp};
+pub use mcp::Change;
+pub use plan::{
+    Answers, Auth, Bearer, Consent, Device, Discovery, Eras, Plan, Registration, StepUp,
+};

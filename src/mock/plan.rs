@@ -70,6 +70,8 @@ pub struct Plan {
     pub answers: Answers,
     /// Whether Streamable HTTP gives out session ids.
     pub sessions: bool,
+    /// Which revisions of MCP are spoken.
+    pub eras: Eras,
     /// A release that predates the MCP authorization server: client credentials and API keys only,
     /// `/authorize` is 404, and 401 comes without `WWW-Authenticate`.
     pub old_release: bool,
@@ -118,6 +120,7 @@ impl Default for Plan {
             refresh_token_lifetime: Duration::from_hours(30 * 24),
             answers: Answers::Json,
             sessions: true,
+            eras: Eras::Legacy,
             old_release: false,
             conformance: false,
             seed: 0,
@@ -156,6 +159,17 @@ pub enum Answers {
     Json,
     /// Always a stream.
     Sse,
+}
+
+/// Which revisions of MCP are spoken, in the words of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Eras {
+    /// All of them, each as the client opens: `initialize`, or requests of 2026-07-28.
+    Dual,
+    /// Those with a handshake, 2024-11-05 to 2025-11-25, as the product.
+    Legacy,
+    /// 2026-07-28 alone: no handshake, no sessions, no GET.
+    Modern,
 }
 
 /// Whether and how clients register themselves.

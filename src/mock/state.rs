@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::evidence::{ClientOrigin, ClientRecord, ToolRun};
+use super::evidence::{ClientOrigin, ClientRecord, Running, ToolRun};
 use super::fault::Faults;
 use super::keys::Keys;
 use super::log::Log;
-use super::mcp::{Sessions, Streams};
+use super::mcp::{Change, Listeners, Sessions, Streams};
 use super::oauth::{Client, Devices, Grants};
 use super::plan::Plan;
 use super::serve::Restart;
@@ -41,6 +41,7 @@ pub(crate) struct Mock {
     pub(crate) pages: Pages,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Streams,
+    pub(crate) listeners: Listeners,
     /// Orders to restart, for those who accept and those who serve connections.
     pub(crate) restarts: watch::Sender<Restart>,
     /// How often each tool was started.
@@ -81,6 +82,7 @@ impl Mock {
             pages: Pages::new()?,
             sessions: Sessions::default(),
             streams: Streams::default(),
+            listeners: Listeners::default(),
             restarts: watch::Sender::default(),
             calls: Mutex::default(),
             runs: Mutex::default(),
@@ -97,13 +99,16 @@ impl Mock {
     }
 
     /// Writes down that a tool was started.
-    pub(crate) fn started(&self, run: ToolRun) {
+    pub(crate) fn started(self: &Arc<Self>, mut run: ToolRun) -> Running {
         *lock(&self.calls).entry(run.tool.clone()).or_default() += 1;
         let mut runs = lock(&self.runs);
+        run.number = runs.back().map_or(0, |last| last.number + 1);
+        let running = Running::new(self, run.number);
         if runs.len() == MAX_RUNS {
             runs.pop_front();
         }
         runs.push_back(run);
+        running
     }
 
     /// Writes down that a client was met.
@@ -132,6 +137,12 @@ impl Mock {
     pub(crate) fn restart(&self, down: Duration) {
         self.sessions.forget();
         self.restarts.send_replace(Restart { down });
+    }
+
+    /// Tells every client that can hear it.
+    pub(crate) fn announce(&self, change: &Change) {
+        self.sessions.announce(change);
+        self.listeners.announce(None, change);
     }
 
     /// The HTTP+SSE endpoint of an organisation.

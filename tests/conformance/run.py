@@ -106,9 +106,9 @@ def suite(*arguments):
     return [node(), "--import", str(HERE / "loopback.mjs"), str(SUITE), *arguments]
 
 
-def list_scenarios(*arguments):
-    """Names of client scenarios, and the brackets behind them."""
-    command = suite("list", "--client", *arguments)
+def list_scenarios(*arguments, side="--client"):
+    """Names of scenarios, and the brackets behind them."""
+    command = suite("list", side, *arguments)
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.findall(r"^  - (\S+) \[(.*)\]$", text, re.M)
 
@@ -166,7 +166,16 @@ def judge(case, folder, seconds):
         found = [path.read_text(errors="replace") for path in folder.rglob(name)]
         return found[0] if found else ""
 
-    checks = json.loads(read("checks.json") or "[]")
+    counts, problems = judge_checks(json.loads(read("checks.json") or "[]"))
+    driver = read("stdout.txt").strip()
+    if driver != "passed":
+        problems.append(f"driver: {driver or 'it said nothing'}")
+    stderr = read("stderr.txt") or read("suite.txt")
+    return Outcome(case, seconds, counts, list(dict.fromkeys(problems)), stderr)
+
+
+def judge_checks(checks):
+    """How many there are of which status, and what is wrong with them."""
     counts = Counter(check["status"] for check in checks)
     problems = [
         f"{check['status'].lower()}: {check.get('errorMessage') or check['description']}"
@@ -175,11 +184,7 @@ def judge(case, folder, seconds):
     ]
     if counts["SUCCESS"] == 0:
         problems.append("no check has passed")
-    driver = read("stdout.txt").strip()
-    if driver != "passed":
-        problems.append(f"driver: {driver or 'it said nothing'}")
-    stderr = read("stderr.txt") or read("suite.txt")
-    return Outcome(case, seconds, counts, list(dict.fromkeys(problems)), stderr)
+    return counts, problems
 
 
 def verdict(outcome, expected):
@@ -190,11 +195,12 @@ def verdict(outcome, expected):
 
 
 def make_table(outcomes, expected):
-    lines = [f"{'version':<11}{'scenario':<42}{'pass':>4}{'warn':>5}{'fail':>5}{'s':>5}  result"]
+    wide = max((len(outcome.case.version) for outcome in outcomes), default=0) + 1
+    lines = [f"{'version':<{wide}}{'scenario':<48}{'pass':>4}{'warn':>5}{'fail':>5}{'s':>5}  result"]
     for outcome in outcomes:
         counts = outcome.checks
         lines.append(
-            f"{outcome.case.version:<11}{outcome.case.scenario:<42}"
+            f"{outcome.case.version:<{wide}}{outcome.case.scenario:<48}"
             f"{counts['SUCCESS']:>4}{counts['WARNING']:>5}{counts['FAILURE']:>5}"
             f"{outcome.seconds:>5.0f}  {verdict(outcome, expected)}"
         )
@@ -240,12 +246,16 @@ def parse():
     options = parser.parse_args()
     if not SUITE.exists():
         parser.error(f"not installed: run `npm ci` in {HERE}")
-    program = shutil.which(options.bridge[0])
-    if program is None:
-        parser.error(f"no such program: {options.bridge[0]}")
-    # The driver runs elsewhere: a full path serves everywhere.
-    options.bridge[0] = str(Path(program).absolute())
+    options.bridge[0] = find_program(parser, options.bridge[0])
     return options
+
+
+def find_program(parser, name):
+    program = shutil.which(name)
+    if program is None:
+        parser.error(f"no such program: {name}")
+    # It may be started elsewhere: a full path serves everywhere.
+    return str(Path(program).absolute())
 
 
 def main():
@@ -272,11 +282,16 @@ def main():
         if options.keep:
             shutil.copytree(scratch, options.keep, dirs_exist_ok=True)
         shutil.rmtree(scratch, ignore_errors=True)
+    return report(outcomes, expected, options.table)
+
+
+def report(outcomes, expected, file):
+    """Prints what was found out, and writes the table; the exit status."""
     print_details(outcomes, expected)
     table = make_table(outcomes, expected)
     print(table, end="")
-    if options.table:
-        options.table.write_text(table)
+    if file:
+        file.write_text(table)
     return 1 if any(verdict(o, expected) in ("FAILED", "STALE") for o in outcomes) else 0
 
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::table::{
-    Entry, answer, choice, consent, entry, grace, heartbeat, issued, latency, mega, millis, none,
-    number, redirect, registration, retry_after, server, status, text, tool_error,
+    Entry, answer, choice, consent, entry, extra_tool, grace, heartbeat, initialize, issued,
+    latency, listen, mega, millis, none, number, redirect, registration, retry_after, server,
+    status, text, tool_error, versions,
 };
 use super::{Fault, Flaw};
 
@@ -116,6 +117,15 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("mcp.sse_bom", "", "streams begin with a byte order mark", |it| none(Fault::SseBom, it)),
     entry("mcp.202_slow", "=MS", "202 comes so much later", |it| millis(it).map(Fault::Slow202)),
     entry("mcp.tool_error", "[=TEXT]", "a tool fails with this text; `\\e` is ESC, and without a text it is full of them", |it| Ok(tool_error(it))),
+    entry("mcp.initialize", "=-32020|-32022|-32601", "`initialize` is refused with this error, as by a gateway of 2026-07-28 alone", initialize),
+    entry("mcp.header_mismatch", "", "2026-07-28: error -32020, whatever the headers", |it| none(Fault::HeaderMismatch, it)),
+    entry("mcp.missing_capability", "=NAME", "2026-07-28: error -32021, as the client did not declare this; with a slash in it, it is an extension", |it| text(it).map(Fault::MissingCapability)),
+    entry("mcp.unsupported_version", "=VERSION,…", "2026-07-28: error -32022, which says that these are supported", versions),
+    entry("mcp.result_type", "=TYPE|none", "2026-07-28: another `resultType`, or none", |it| text(it).map(|it| Fault::ResultType(Some(it).filter(|it| it != "none")))),
+    entry("mcp.ask_again", "", "2026-07-28: a tool that was answered asks the same again", |it| none(Fault::AskAgain, it)),
+    entry("mcp.listen", "=no_ack|late_ack|untagged|wrong_tag|unasked|unknown", "2026-07-28: a subscription is not acknowledged, or after a notification; has no id on it, or another's; carries what nobody asked for; is not known", listen),
+    entry("mcp.listen_end", "=MS", "2026-07-28: a subscription ends in order, with its result, so long after it began", |it| millis(it).map(Fault::ListenEnd)),
+    entry("mcp.extra_tool", "=JSON", "there is one more tool in the list, with this definition", extra_tool),
     entry("page.slow", "=MS", "pages take this long", |it| millis(it).map(Fault::Latency)),
     entry("page.500", "", "pages fail", |it| none(Fault::Status(500), it)),
     entry("page.cookie_lost", "", "the browser gets no cookie when it signs in, so the consent page asks again", |it| none(Fault::CookieLost, it)),

@@ -225,6 +225,43 @@ pub enum Fault {
     TokenTtl(u64),
     /// A tool fails with this text.
     ToolError(String),
+    /// 2026-07-28: a client that has answered is asked the same again.
+    AskAgain,
+    /// 2026-07-28: replaces a member of the result of `server/discover`; `null` removes it.
+    DiscoverMember(String, Value),
+    /// 2026-07-28: -32020, whatever the headers.
+    HeaderMismatch,
+    /// `initialize` is refused with this code: -32020, -32022 or -32601.
+    InitializeRefused(i32),
+    /// 2026-07-28: a subscription goes wrong in this way.
+    Listen(ListenFlaw),
+    /// 2026-07-28: a subscription ends in order so long after it began.
+    ListenEnd(Duration),
+    /// 2026-07-28: -32021, as the client did not declare this capability.
+    MissingCapability(String),
+    /// 2026-07-28: another `resultType`, or none.
+    ResultType(Option<String>),
+    /// The list of tools has one more: this definition.
+    ExtraTool(Value),
+    /// 2026-07-28: -32022, with these versions as the supported ones.
+    UnsupportedVersion(Vec<String>),
+}
+
+/// What is wrong with a subscription (2026-07-28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenFlaw {
+    /// A notification comes before the acknowledgement.
+    Early,
+    /// There is no acknowledgement.
+    NoAcknowledgement,
+    /// It carries what the client did not ask for.
+    Unasked,
+    /// The server knows no subscriptions: 404, -32601.
+    Unknown,
+    /// Nothing on it says which subscription it belongs to.
+    Untagged,
+    /// Everything on it says that it belongs to another subscription.
+    WrongTag,
 }
 
 /// What is wrong with a certificate.

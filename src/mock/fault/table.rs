@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Fault;
 use super::entries::ENTRIES;
 use super::route::Route;
+use super::{Fault, ListenFlaw};
 use crate::mock::plan::Consent;
 
 /// A fault as people order it.
@@ -65,6 +65,7 @@ fn member(name: &str, json: Option<&str>) -> Result<Fault, String> {
         "asm" => Ok(Fault::ServerMetadata(member, value)),
         "answer" => Ok(Fault::TokenMember(member, value)),
         "client" => Ok(Fault::RegistrationMember(member, value)),
+        "discover" => Ok(Fault::DiscoverMember(member, value)),
         _ => Err(unknown()),
     }
 }
@@ -205,6 +206,39 @@ pub(super) fn heartbeat(argument: Option<&str>) -> Result<Fault, String> {
         return Ok(Fault::Heartbeat(None));
     }
     number(argument).map(|it| Fault::Heartbeat(Some(Duration::from_secs_f64(it))))
+}
+
+pub(super) fn initialize(argument: Option<&str>) -> Result<Fault, String> {
+    let choices = [
+        ("-32020", Fault::InitializeRefused(-32020)),
+        ("-32022", Fault::InitializeRefused(-32022)),
+        ("-32601", Fault::InitializeRefused(-32601)),
+    ];
+    choice(argument, &choices)
+}
+
+pub(super) fn listen(argument: Option<&str>) -> Result<Fault, String> {
+    let choices = [
+        ("no_ack", ListenFlaw::NoAcknowledgement),
+        ("late_ack", ListenFlaw::Early),
+        ("untagged", ListenFlaw::Untagged),
+        ("wrong_tag", ListenFlaw::WrongTag),
+        ("unasked", ListenFlaw::Unasked),
+        ("unknown", ListenFlaw::Unknown),
+    ];
+    choice(argument, &choices.map(|(name, flaw)| (name, Fault::Listen(flaw))))
+}
+
+/// The definition of a tool: a name, and a schema that may be anything.
+pub(super) fn extra_tool(argument: Option<&str>) -> Result<Fault, String> {
+    let tool: Value = serde_json::from_str(&text(argument)?).map_err(|it| it.to_string())?;
+    let named = tool.get("name").is_some_and(Value::is_string);
+    named.then_some(Fault::ExtraTool(tool)).ok_or("expected an object with `name`".into())
+}
+
+pub(super) fn versions(argument: Option<&str>) -> Result<Fault, String> {
+    let text = text(argument)?;
+    Ok(Fault::UnsupportedVersion(text.split(',').map(|it| it.trim().to_owned()).collect()))
 }
 
 /// `\e` stands for ESC, `\a` for BEL.

@@ -1,4 +1,4 @@
-//! The Streamable HTTP transport (2025-03-26 to 2025-11-25).
+//! The Streamable HTTP transport. Requests of 2026-07-28 are handed over to `modern`.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::jsonrpc::{Incoming, Message, RpcError, parse};
 use super::methods::{Caller, accepted, deliver, handle, logged, ordered, spread};
 use super::session::{Revision, Session};
 use super::style::Style;
-use super::tools;
+use super::{conformance, modern, tools};
 use crate::mock::fault::{Fault, Route};
 use crate::mock::log::Note;
 use crate::mock::oauth::{self, Endpoint, admit, require};
-use crate::mock::plan::Answers;
+use crate::mock::plan::{Answers, Eras};
 use crate::mock::state::{Mock, lock};
 
 /// `POST /mcp/<org>`.
@@ -47,8 +47,14 @@ pub(crate) async fn receive(
     }
     let incoming = match incoming {
         Ok(incoming) => incoming,
-        Err(error) => return json(StatusCode::BAD_REQUEST, error.answer(None)),
+        Err(error) => return json_response(StatusCode::BAD_REQUEST, error.answer(None)),
     };
+    if let Some(refusal) = modern::refuse_initialize(&mock, &incoming) {
+        return refusal;
+    }
+    if modern::is_meant(&mock, &headers, &incoming) {
+        return modern::receive(mock, &org, &headers, incoming).await;
+    }
     let named = match session(&mock, &headers, &org) {
         Ok(named) => named,
         Err(refusal) => return refusal.into_response(),
@@ -77,6 +83,9 @@ pub(crate) async fn listen(
     if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Stream) {
         return refusal.into_response();
     }
+    if mock.plan.eras == Eras::Modern {
+        return only_post();
+    }
     if let Some(status) = sse_fault(&mock, Route::Sse) {
         return status.into_response();
     }
@@ -86,10 +95,7 @@ pub(crate) async fn listen(
     }
     let session = match session(&mock, &headers, &org) {
         Ok(Some(session)) => session,
-        Ok(None) => {
-            let allow = [(header::ALLOW, "POST")];
-            return (StatusCode::METHOD_NOT_ALLOWED, allow).into_response();
-        }
+        Ok(None) => return only_post(),
         Err(refusal) => return refusal.into_response(),
     };
     if let Err(refusal) = check_revision(Some(&session), &headers) {
@@ -118,6 +124,9 @@ pub(crate) async fn end(
     if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Http) {
         return refusal.into_response();
     }
+    if mock.plan.eras == Eras::Modern {
+        return only_post();
+    }
     match session(&mock, &headers, &org) {
         Ok(Some(session)) => {
             mock.sessions.end(&session.id);
@@ -126,6 +135,11 @@ pub(crate) async fn end(
         Ok(None) => Refusal(StatusCode::BAD_REQUEST, "there is no session to end").into_response(),
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// 405, as there is no stream or session here.
+pub(crate) fn only_post() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response()
 }
 
 /// Admits messages: the request as such, and what they are about to do.
@@ -160,14 +174,20 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
     };
     let streams = match &message {
         Message::Request { params, .. } => {
-            mock.plan.answers == Answers::Sse || tools::needs_stream(params.as_deref())
+            let params = params.as_deref();
+            mock.plan.answers == Answers::Sse || tools::tells(params) || tools::asks(params)
         }
         Message::Notification { .. } | Message::Response { .. } => false,
     };
     if streams {
-        let style = Style::draw_streamable(&mock, Route::Http);
+        let mut style = Style::draw_streamable(&mock, Route::Http);
+        if mock.plan.conformance && tools::reconnects(&message) {
+            style.retry = Some(100);
+            style.poll(conformance::PAUSE);
+        }
         let (outlet, response) = mock.streams.start(style, &session.id, || {});
-        let caller = Caller { mock, session, route: Route::Http, outlet: Some(outlet.clone()) };
+        let outlet_too = Some(outlet.clone());
+        let caller = Caller { mock, session, route: Route::Http, outlet: outlet_too, claims: None };
         tokio::spawn(async move {
             let calls_tool = tools::connector(&message).is_some();
             if let Some(answer) = handle(&caller, message).await {
@@ -176,7 +196,8 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
         });
         return response;
     }
-    let caller = Caller { mock: Arc::clone(&mock), session, route: Route::Http, outlet: None };
+    let (mock_too, route) = (Arc::clone(&mock), Route::Http);
+    let caller = Caller { mock: mock_too, session, route, outlet: None, claims: None };
     let calls_tool = tools::connector(&message).is_some();
     // A task of its own: a client that hangs up does not cancel (2025-03-26 and later).
     let work = tokio::spawn(async move {
@@ -184,7 +205,7 @@ async fn answer(mock: Arc<Mock>, session: Arc<Session>, incoming: Incoming) -> R
         Some(if calls_tool { spread(&caller, answer) } else { answer })
     });
     match work.await {
-        Ok(Some(answer)) => json(StatusCode::OK, answer),
+        Ok(Some(answer)) => json_response(StatusCode::OK, answer),
         // Nothing to answer, or the request was cancelled: then an answer must not follow.
         Ok(None) => accepted(&mock, Route::Http).await.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -196,7 +217,7 @@ async fn batch(mock: Arc<Mock>, session: Arc<Session>, messages: Vec<Message>) -
     if *lock(&session.revision) != Some(Revision::R20250326) {
         return Refusal(StatusCode::BAD_REQUEST, "batches are of 2025-03-26 only").into_response();
     }
-    let caller = Caller { mock, session, route: Route::Http, outlet: None };
+    let caller = Caller { mock, session, route: Route::Http, outlet: None, claims: None };
     let running: Vec<_> = messages
         .into_iter()
         .map(|message| {
@@ -211,7 +232,7 @@ async fn batch(mock: Arc<Mock>, session: Arc<Session>, messages: Vec<Message>) -
     if answers.is_empty() {
         return StatusCode::ACCEPTED.into_response();
     }
-    json(StatusCode::OK, format!("[{}]", answers.join(",")))
+    json_response(StatusCode::OK, format!("[{}]", answers.join(",")))
 }
 
 /// The session that a request names. An unknown one is 404: the client has to begin anew.
@@ -250,7 +271,8 @@ fn check_revision(session: Option<&Session>, headers: &HeaderMap) -> Result<(), 
     }
 }
 
-fn is_initialize(incoming: &Incoming) -> bool {
+/// Whether a body begins a session.
+pub(crate) fn is_initialize(incoming: &Incoming) -> bool {
     matches!(incoming, Incoming::One(Message::Request { method, .. }) if method == "initialize")
 }
 
@@ -271,7 +293,7 @@ fn media_types(
         .map(|it| it.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
-fn json(status: StatusCode, body: String) -> Response {
+pub(crate) fn json_response(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
@@ -280,7 +302,7 @@ struct Refusal(StatusCode, &'static str);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        json(self.0, RpcError::invalid_request(self.1).answer(None))
+        json_response(self.0, RpcError::invalid_request(self.1).answer(None))
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// A message from the client.
 #[derive(Debug)]
@@ -46,22 +47,47 @@ impl Incoming {
 pub(crate) struct RpcError {
     pub(crate) code: i32,
     pub(crate) message: String,
+    pub(crate) data: Option<Value>,
 }
 
 impl RpcError {
+    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), data: None }
+    }
+
     pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
-        Self { code: -32602, message: message.into() }
+        Self::new(-32602, message)
     }
 
     pub(crate) fn invalid_request(message: &str) -> Self {
-        Self { code: -32600, message: message.to_owned() }
+        Self::new(-32600, message)
+    }
+
+    pub(crate) fn no_method(method: &str) -> Self {
+        Self::new(-32601, format!("there is no method `{method}`"))
+    }
+
+    pub(crate) fn with_data(self, data: Value) -> Self {
+        Self { data: Some(data), ..self }
     }
 
     /// The error as an answer; without an id where there is none to name.
     pub(crate) fn answer(&self, id: Option<&RawValue>) -> String {
         let id = id.map_or("null", RawValue::get);
-        let error = serde_json::json!({"code": self.code, "message": self.message});
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#)
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{}}}"#, self.to_json())
+    }
+
+    /// The error as an answer to nothing that has an id, as 2025-11-25 and later write it.
+    pub(crate) fn without_id(&self) -> String {
+        format!(r#"{{"jsonrpc":"2.0","error":{}}}"#, self.to_json())
+    }
+
+    fn to_json(&self) -> Value {
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let (Some(data), Some(members)) = (&self.data, error.as_object_mut()) {
+            members.insert("data".into(), data.clone());
+        }
+        error
     }
 }
 
@@ -77,7 +103,7 @@ pub(crate) fn notification(method: &str, params: &str) -> String {
 
 /// Reads the body of a POST.
 pub(crate) fn parse(body: &[u8]) -> Result<Incoming, RpcError> {
-    let syntax = |_| RpcError { code: -32700, message: "expected JSON".into() };
+    let syntax = |_| RpcError::new(-32700, "expected JSON");
     let text: &RawValue = serde_json::from_slice(body).map_err(syntax)?;
     if !text.get().starts_with('[') {
         return message(text).map(Incoming::One);

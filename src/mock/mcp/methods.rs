@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::ask::Unfinished;
 use super::conformance;
 use super::jsonrpc::{self, Message, RpcError};
+use super::modern::Claims;
 use super::session::{Revision, Session};
 use super::stream::Outlet;
 use super::tools;
@@ -27,6 +29,29 @@ pub(crate) struct Caller {
     pub(crate) route: Route,
     /// Where a running request can talk to the client.
     pub(crate) outlet: Option<Outlet>,
+    /// What a request of 2026-07-28 says about its client; none = it is of an older revision.
+    pub(crate) claims: Option<Arc<Claims>>,
+}
+
+impl Caller {
+    /// Tells the client while its request runs.
+    pub(crate) fn tell(&self, method: &str, params: &Value) {
+        if let Some(outlet) = &self.outlet {
+            outlet.message(&jsonrpc::notification(method, &params.to_string()));
+        }
+    }
+
+    /// Logs for the client, where (2026-07-28) its request asks for it.
+    pub(crate) fn log(&self, level: &str, data: &str) {
+        let outlet = match &self.claims {
+            Some(claims) => self.outlet.clone().filter(|_| claims.logs(level)),
+            None => self.outlet.clone().or_else(|| lock(&self.session.stream).clone()),
+        };
+        if let Some(outlet) = outlet {
+            let params = json!({"level": level, "logger": "mock", "data": data});
+            outlet.message(&jsonrpc::notification("notifications/message", &params.to_string()));
+        }
+    }
 }
 
 /// Handles a message. The answer is none for what has none: notifications, responses, and requests
@@ -37,7 +62,9 @@ pub(crate) async fn handle(caller: &Caller, message: Message) -> Option<String> 
             let work = request(caller, &id, &method, params.as_deref());
             Some(match caller.session.run(&id, work).await? {
                 Ok(result) => jsonrpc::answer(&id, &result),
-                Err(error) => error.answer(Some(&id)),
+                Err(Unfinished::Failed(error)) => error.answer(Some(&id)),
+                // Only requests of 2026-07-28 are answered by questions, and not here.
+                Err(Unfinished::Asks(..)) => RpcError::new(-32603, "cannot ask").answer(Some(&id)),
             })
         }
         Message::Notification { method, params } => {
@@ -135,30 +162,31 @@ struct Cancelled {
     request_id: Box<RawValue>,
 }
 
-async fn request(
+/// Handles a request: the text of its result, or why it has none.
+pub(crate) async fn request(
     caller: &Caller,
     id: &RawValue,
     method: &str,
     params: Option<&RawValue>,
-) -> Result<String, RpcError> {
+) -> Result<String, Unfinished> {
     if caller.mock.plan.conformance
-        && let Some(answer) = conformance::request(method, params)
+        && let Some(answer) = conformance::request(caller, method, params).await
     {
         return answer;
     }
     match method {
-        "initialize" => initialize(caller, params),
+        "initialize" => Ok(initialize(caller, params)?),
         "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
             Ok("{}".into())
         }
-        "tools/list" => Ok(tools::list(&caller.mock).to_string()),
+        "tools/list" => Ok(tools::listed(caller).to_string()),
         "tools/call" => tools::call(caller, id, params).await,
         "resources/list" => Ok(resources(&caller.mock).to_string()),
         "resources/templates/list" => Ok(json!({"resourceTemplates": []}).to_string()),
-        "resources/read" => read_resource(params),
+        "resources/read" => Ok(read_resource(caller, params)?),
         "prompts/list" => Ok(prompts(&caller.mock).to_string()),
-        "prompts/get" => prompt(params),
-        _ => Err(RpcError { code: -32601, message: format!("there is no method `{method}`") }),
+        "prompts/get" => Ok(prompt(params)?),
+        _ => Err(RpcError::no_method(method).into()),
     }
 }
 
@@ -171,23 +199,39 @@ fn initialize(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcE
     let asked: Initialize = arguments(params)?;
     let revision = Revision::parse(&asked.protocol_version).unwrap_or(Revision::LATEST);
     *lock(&caller.session.revision) = Some(revision);
-    let mut result = json!({
+    let result = json!({
         "protocolVersion": revision.as_str(),
-        "capabilities": {
-            "tools": {"listChanged": true},
-            "resources": {"subscribe": true},
-            "prompts": {},
-            "logging": {},
-        },
-        "serverInfo": {"name": "apexmcp-mock-gateway", "version": env!("CARGO_PKG_VERSION")},
-        "instructions": format!("A mock of the organisation {}.", caller.session.org),
+        "capabilities": capabilities(&caller.mock),
+        "serverInfo": server_info(),
+        "instructions": instructions(&caller.session.org),
     });
-    if caller.mock.plan.conformance
-        && let Some(capabilities) = result.get_mut("capabilities").and_then(Value::as_object_mut)
+    Ok(result.to_string())
+}
+
+/// What the server can do.
+pub(crate) fn capabilities(mock: &Mock) -> Value {
+    let mut capabilities = json!({
+        "tools": {"listChanged": true},
+        "resources": {"subscribe": true, "listChanged": true},
+        "prompts": {"listChanged": true},
+        "logging": {},
+    });
+    if mock.plan.conformance
+        && let Some(capabilities) = capabilities.as_object_mut()
     {
         capabilities.insert("completions".into(), json!({}));
     }
-    Ok(result.to_string())
+    capabilities
+}
+
+/// Who the server says it is.
+pub(crate) fn server_info() -> Value {
+    json!({"name": "apexmcp-mock-gateway", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// What a model is told about the server.
+pub(crate) fn instructions(org: &str) -> String {
+    format!("A mock of the organisation {org}.")
 }
 
 fn resources(mock: &Mock) -> Value {
@@ -203,14 +247,17 @@ fn resources(mock: &Mock) -> Value {
     json!({"resources": all})
 }
 
-fn read_resource(params: Option<&RawValue>) -> Result<String, RpcError> {
+fn read_resource(caller: &Caller, params: Option<&RawValue>) -> Result<String, RpcError> {
     #[derive(Deserialize)]
     struct Read {
         uri: String,
     }
     let Read { uri } = arguments(params)?;
     if uri != SCHEMA_URI {
-        return Err(RpcError { code: -32002, message: format!("there is no resource `{uri}`") });
+        // 2026-07-28 gave the code up.
+        let code = if caller.claims.is_some() { -32602 } else { -32002 };
+        let error = RpcError::new(code, format!("there is no resource `{uri}`"));
+        return Err(error.with_data(json!({"uri": uri})));
     }
     let text = super::orders::COLUMNS.join(", ");
     Ok(json!({"contents": [{"uri": uri, "mimeType": "text/plain", "text": text}]}).to_string())
@@ -246,4 +293,5 @@ fn prompt(params: Option<&RawValue>) -> Result<String, RpcError> {
         .to_string())
 }
 
-const SCHEMA_URI: &str = "apex://orders/schema";
+/// The one resource of an organisation.
+pub(crate) const SCHEMA_URI: &str = "apex://orders/schema";

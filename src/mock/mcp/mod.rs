@@ -1,9 +1,12 @@
-//! The MCP side: two transports, one server behind them.
+//! The MCP side: two transports and two eras, one server behind them.
 
+mod ask;
+mod change;
 mod conformance;
 mod http;
 mod jsonrpc;
 mod methods;
+mod modern;
 mod orders;
 mod session;
 mod source;
@@ -19,6 +22,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+pub use change::Change;
+pub(crate) use modern::Listeners;
 pub(crate) use session::Sessions;
 pub(crate) use stream::Streams;
 

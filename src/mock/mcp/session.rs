@@ -8,11 +8,12 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot};
 
+use super::change::Change;
 use super::jsonrpc::RpcError;
 use super::stream::Outlet;
 use crate::mock::state::lock;
 
-/// The revisions of MCP that the mock speaks, in order of age.
+/// The revisions of MCP with a handshake, in order of age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Revision {
     R20241105,
@@ -24,10 +25,11 @@ pub(crate) enum Revision {
 impl Revision {
     pub(crate) const LATEST: Self = Self::R20251125;
 
+    pub(crate) const ALL: [Self; 4] =
+        [Self::R20241105, Self::R20250326, Self::R20250618, Self::R20251125];
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::R20241105, Self::R20250326, Self::R20250618, Self::R20251125]
-            .into_iter()
-            .find(|it| it.as_str() == text)
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
     }
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -57,7 +59,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn new(id: String, org: &str) -> Self {
+    pub(crate) fn new(id: String, org: &str) -> Self {
         Self {
             id,
             org: org.to_owned(),
@@ -67,16 +69,6 @@ impl Session {
             n_asked: AtomicU64::default(),
             running: Mutex::default(),
         }
-    }
-
-    /// Asks the client, and waits for the text of its response.
-    pub(crate) async fn ask(
-        &self,
-        outlet: &Outlet,
-        method: &str,
-        params: &str,
-    ) -> Result<String, RpcError> {
-        self.wait(self.pose(outlet, method, params)).await
     }
 
     /// Asks the client.
@@ -95,13 +87,9 @@ impl Session {
     pub(crate) async fn wait(&self, asked: Asked) -> Result<String, RpcError> {
         let answer = tokio::time::timeout(ASK_LIMIT, asked.answer).await;
         lock(&self.asked).remove(&asked.id);
-        match answer {
-            Ok(Ok(text)) => Ok(text),
-            _ => Err(RpcError {
-                code: -32001,
-                message: format!("the client did not answer `{}` in time", asked.method),
-            }),
-        }
+        answer.ok().and_then(Result::ok).ok_or_else(|| {
+            RpcError::new(-32001, format!("the client did not answer `{}` in time", asked.method))
+        })
     }
 
     /// Takes in a response of the client. One that nobody waits for is ignored.
@@ -172,6 +160,15 @@ impl Sessions {
     /// Ends a session. Its streams end when nothing that runs holds it any more.
     pub(crate) fn end(&self, id: &str) {
         lock(&self.known).remove(id);
+    }
+
+    /// Tells everybody who has a stream for it.
+    pub(crate) fn announce(&self, change: &Change) {
+        for session in lock(&self.known).values() {
+            if let Some(outlet) = &*lock(&session.stream) {
+                outlet.message(&change.notification(None));
+            }
+        }
     }
 
     /// Ends all sessions.

@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 
-use super::http::admit_messages;
+use super::http::{admit_messages, only_post};
 use super::jsonrpc::{Incoming, parse};
 use super::methods::{Caller, accepted, deliver, handle, logged, ordered};
 use super::style::Style;
@@ -16,6 +16,7 @@ use super::tools;
 use crate::mock::fault::{Fault, Route};
 use crate::mock::log::Note;
 use crate::mock::oauth::{Endpoint, Form, admit};
+use crate::mock::plan::Eras;
 use crate::mock::state::{Mock, lock};
 
 /// `GET /mcp/<org>/sse`.
@@ -26,6 +27,9 @@ pub(crate) async fn open(
 ) -> Response {
     if let Err(refusal) = admit(&mock, &headers, &org, Endpoint::Sse) {
         return refusal.into_response();
+    }
+    if mock.plan.eras == Eras::Modern {
+        return only_post();
     }
     if let Some(status) = super::http::sse_fault(&mock, Route::Sse) {
         return status.into_response();
@@ -82,7 +86,8 @@ pub(crate) async fn receive(
         Err(error) => return (StatusCode::BAD_REQUEST, error.answer(None)).into_response(),
     };
     let outlet = lock(&session.stream).clone();
-    let caller = Caller { mock: Arc::clone(&mock), session, route: Route::Post, outlet };
+    let (mock_too, route) = (Arc::clone(&mock), Route::Post);
+    let caller = Caller { mock: mock_too, session, route, outlet, claims: None };
     let calls_tool = tools::connector(&message).is_some();
     let early = calls_tool && mock.faults.strikes(Route::Post, &Fault::AnswerBefore202);
     let work = tokio::spawn(async move {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use http::header;
+use http::{HeaderName, header};
 use tokio::sync::{mpsc, watch};
 
 use super::jsonrpc::notification;
@@ -113,6 +113,8 @@ impl Streams {
         let headers = [
             (header::CONTENT_TYPE, "text/event-stream"),
             (header::CACHE_CONTROL, "no-cache, no-store"),
+            // Proxies such as nginx are asked not to collect events.
+            (HeaderName::from_static("x-accel-buffering"), "no"),
         ];
         (headers, body).into_response()
     }

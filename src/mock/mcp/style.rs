@@ -86,11 +86,16 @@ impl Style {
                 _ => None,
             })
         {
-            // MCP 2025-11-25: the client needs an id to come back with.
-            style.ids = true;
-            style.priming = true;
-            style.ending = Some((wait, Ending::Orderly));
+            style.poll(wait);
         }
         style
+    }
+
+    /// Lets the stream end so soon: the client has to come back for the answer (2025-11-25).
+    pub(crate) fn poll(&mut self, wait: Duration) {
+        // It needs an id to come back with.
+        self.ids = true;
+        self.priming = true;
+        self.ending = Some((wait, Ending::Orderly));
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::ask::{Memory, Question, Unfinished};
+use super::change::Change;
 use super::conformance;
 use super::jsonrpc::{Message, RpcError, notification};
-use super::methods::{Caller, arguments};
+use super::methods::{Caller, SCHEMA_URI, arguments};
 use super::sql;
 use crate::mock::evidence::ToolRun;
 use crate::mock::fault::Fault;
@@ -17,7 +19,18 @@ use crate::mock::log::fingerprint;
 use crate::mock::state::{Mock, lock};
 
 /// The answer to `tools/list`.
-pub(crate) fn list(mock: &Mock) -> Value {
+pub(crate) fn listed(caller: &Caller) -> Value {
+    let mut all = list(&caller.mock);
+    let extra = caller.mock.faults.take(caller.route, |fault| match fault {
+        Fault::ExtraTool(tool) => Some(tool.clone()),
+        _ => None,
+    });
+    all.extend(extra);
+    json!({"tools": all})
+}
+
+/// The tools that there are.
+fn list(mock: &Mock) -> Vec<Value> {
     let tool = |name: &str, description: &str, properties: Value, required: &[&str]| {
         json!({
             "name": name,
@@ -45,19 +58,59 @@ pub(crate) fn list(mock: &Mock) -> Value {
             &["steps"],
         ),
         tool("ask", "Asks the client, and returns its answer", json!({"what": asks}), &["what"]),
-        tool("announce", "Tells the client that the tools have changed", json!({}), &[]),
+        tool(
+            "announce",
+            "Tells clients of a change: of the tools, if nothing else is asked for",
+            json!({"what": {"type": "string", "enum": ["tools", "prompts", "resources", "schema"]}}),
+            &[],
+        ),
+        tool(
+            "ship",
+            "Says what would be shipped where; its arguments are also wanted as headers",
+            json!({
+                "warehouse": header("Warehouse", "string"),
+                "order": header("Order", "integer"),
+                "express": header("Express", "boolean"),
+                "address": {
+                    "type": "object",
+                    "properties": {"country": header("Country", "string")},
+                },
+            }),
+            &["warehouse"],
+        ),
     ];
     if mock.plan.conformance {
         all.extend(conformance::tools());
     }
-    json!({"tools": all})
+    all
 }
 
-/// Whether a call must be answered by a stream, as the tool talks to the client while it runs.
-pub(crate) fn needs_stream(params: Option<&RawValue>) -> bool {
-    arguments::<Call>(params).is_ok_and(|call| {
-        matches!(call.name.as_str(), "ask" | "progress") || conformance::talks(&call.name)
-    })
+/// The schema of an argument that is repeated as `Mcp-Param-NAME` (2026-07-28).
+fn header(name: &str, kind: &str) -> Value {
+    json!({"type": kind, "x-mcp-header": name})
+}
+
+/// The schemas of a tool's arguments, by name.
+pub(crate) fn properties(mock: &Mock, name: &str) -> Option<Map<String, Value>> {
+    let tool = list(mock).into_iter().find(|it| it.get("name") == Some(&name.into()))?;
+    tool.pointer("/inputSchema/properties")?.as_object().cloned()
+}
+
+/// Whether a tool is called that tells the client something while it runs, for which it needs a
+/// stream.
+pub(crate) fn tells(params: Option<&RawValue>) -> bool {
+    arguments::<Call>(params).is_ok_and(|it| it.name == "progress" || conformance::tells(&it.name))
+}
+
+/// Whether a tool is called that asks the client, for which it needs a stream before 2026-07-28.
+pub(crate) fn asks(params: Option<&RawValue>) -> bool {
+    arguments::<Call>(params).is_ok_and(|it| it.name == "ask" || conformance::asks(&it.name))
+}
+
+/// Whether a tool is called that lets go of its stream before it answers.
+pub(crate) fn reconnects(message: &Message) -> bool {
+    let Message::Request { params, .. } = message else { return false };
+    arguments::<Call>(params.as_deref()).is_ok_and(|it| conformance::reconnects(&it.name))
 }
 
 /// The connector of the tool that a message calls, if it calls one.
@@ -78,35 +131,26 @@ pub(crate) async fn call(
     caller: &Caller,
     id: &RawValue,
     params: Option<&RawValue>,
-) -> Result<String, RpcError> {
+) -> Result<String, Unfinished> {
     let call: Call = arguments(params)?;
     let extra = caller.mock.plan.conformance && conformance::is_tool(&call.name);
     if !extra && !NAMES.contains(&call.name.as_str()) {
-        return Err(RpcError::invalid_params(format!("there is no tool `{}`", call.name)));
+        return Err(RpcError::invalid_params(format!("there is no tool `{}`", call.name)).into());
     }
     let given = call.arguments.as_deref();
     let session = &caller.session;
-    caller.mock.started(ToolRun {
+    let running = caller.mock.started(ToolRun {
         at: caller.mock.clock.now(),
         tool: call.name.clone(),
         org: session.org.clone(),
         session: (!session.id.is_empty()).then(|| fingerprint(&session.id)),
         id: id.get().to_owned(),
         arguments: fingerprint(given.map_or("", RawValue::get)),
+        ending: None,
+        number: 0,
     });
     server_request(caller);
-    let result = match call.name.as_str() {
-        "query_postgres_orders" => query(given),
-        "echo" => echo(given),
-        "slow" => slow(given).await,
-        "progress" => progress(caller, given, call.meta.as_ref()),
-        "ask" => ask(caller, given).await,
-        name if extra => {
-            let token = call.meta.as_ref().and_then(|it| it.progress_token.as_deref());
-            conformance::call(caller, name, given, token).await
-        }
-        _ => Ok(announce(caller)),
-    };
+    let result = run(caller, &call, extra).await;
     if caller.mock.faults.strikes(caller.route, &Fault::AnswerLost) {
         // Only a cancellation ends this, or the end of the gateway.
         std::future::pending::<()>().await;
@@ -116,7 +160,28 @@ pub(crate) async fn call(
         Fault::ToolError(problem) => Some(failure(problem)),
         _ => None,
     });
+    running.done();
     other.map_or(result, Ok)
+}
+
+async fn run(caller: &Caller, call: &Call, extra: bool) -> Result<String, Unfinished> {
+    let given = call.arguments.as_deref();
+    let token = call.meta.as_ref().and_then(|it| it.progress_token.as_deref());
+    let result = match call.name.as_str() {
+        "query_postgres_orders" => query(given),
+        "echo" => echo(given),
+        "slow" => slow(given).await,
+        "progress" => progress(caller, given, token),
+        "ask" => return ask(caller, given).await,
+        "ship" => ship(given),
+        name if extra => return conformance::call(caller, name, given, token).await,
+        _ => announce(caller, given),
+    };
+    match result {
+        // SEP-1303: a model can do better only if it sees what is wrong.
+        Err(error) if caller.claims.is_some() => Ok(failure(&error.message)),
+        result => Ok(result?),
+    }
 }
 
 /// Asks the client something in between, where that is ordered, and does not care for its answer.
@@ -192,7 +257,7 @@ async fn slow(given: Option<&RawValue>) -> Result<String, RpcError> {
 fn progress(
     caller: &Caller,
     given: Option<&RawValue>,
-    meta: Option<&Meta>,
+    token: Option<&RawValue>,
 ) -> Result<String, RpcError> {
     #[derive(Deserialize)]
     struct Progress {
@@ -202,7 +267,6 @@ fn progress(
     if 1000 < steps {
         return Err(RpcError::invalid_params("`steps` must be at most 1000"));
     }
-    let token = meta.and_then(|it| it.progress_token.as_deref());
     if let (Some(token), Some(outlet)) = (token, &caller.outlet) {
         for step in 1..=steps {
             let token = token.get();
@@ -214,14 +278,15 @@ fn progress(
     Ok(text(&format!("{steps} steps")))
 }
 
-async fn ask(caller: &Caller, given: Option<&RawValue>) -> Result<String, RpcError> {
+async fn ask(caller: &Caller, given: Option<&RawValue>) -> Result<String, Unfinished> {
     #[derive(Deserialize)]
     struct Ask {
         what: String,
     }
     let Ask { what } = arguments(given)?;
-    let (method, params) = match what.as_str() {
+    let (key, method, params) = match what.as_str() {
         "sampling" => (
+            "sampling",
             "sampling/createMessage",
             json!({
                 "messages": [{"role": "user", "content": {"type": "text", "text": "Say hello."}}],
@@ -229,6 +294,7 @@ async fn ask(caller: &Caller, given: Option<&RawValue>) -> Result<String, RpcErr
             }),
         ),
         "elicitation" => (
+            "elicitation",
             "elicitation/create",
             json!({
                 "message": "Which order?",
@@ -239,24 +305,45 @@ async fn ask(caller: &Caller, given: Option<&RawValue>) -> Result<String, RpcErr
                 },
             }),
         ),
-        "roots" => ("roots/list", json!({})),
-        _ => return Err(RpcError::invalid_params("`what` must be sampling, elicitation or roots")),
+        "roots" => ("roots", "roots/list", json!({})),
+        _ => {
+            let problem = "`what` must be sampling, elicitation or roots";
+            return Err(RpcError::invalid_params(problem).into());
+        }
     };
-    let Some(outlet) = &caller.outlet else {
-        return Ok(failure("there is no stream to ask the client on"));
-    };
-    let answer = caller.session.ask(outlet, method, &params.to_string()).await?;
-    Ok(text(&answer))
+    let answers = caller.ask(vec![Question { key, method, params }], Memory::Sealed).await?;
+    Ok(text(&answers.concat()))
 }
 
-fn announce(caller: &Caller) -> String {
-    let Some(outlet) = lock(&caller.session.stream).clone() else {
-        return failure("there is no stream to announce on");
+fn announce(caller: &Caller, given: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Announce {
+        what: Option<String>,
+    }
+    let Announce { what } = arguments(given)?;
+    let change = match what.as_deref() {
+        None | Some("tools") => Change::Tools,
+        Some("prompts") => Change::Prompts,
+        Some("resources") => Change::Resources,
+        Some("schema") => Change::Resource(SCHEMA_URI.to_owned()),
+        Some(_) => return Err(RpcError::invalid_params("`what` is nothing that changes")),
     };
-    outlet.message(&notification("notifications/tools/list_changed", "{}"));
-    let log = json!({"level": "info", "logger": "mock", "data": "the tools have changed"});
-    outlet.message(&notification("notifications/message", &log.to_string()));
-    text("announced")
+    if !caller.announce(&change) {
+        return Ok(failure("nobody listens"));
+    }
+    caller.log("info", "something has changed");
+    Ok(text("announced"))
+}
+
+fn ship(given: Option<&RawValue>) -> Result<String, RpcError> {
+    #[derive(Deserialize)]
+    struct Ship {
+        warehouse: String,
+        order: Option<u32>,
+    }
+    let Ship { warehouse, order } = arguments(given)?;
+    let order = order.map_or("every order".into(), |it| format!("order {it}"));
+    Ok(text(&format!("would ship {order} from {warehouse}")))
 }
 
 fn text(text: &str) -> String {
@@ -268,4 +355,5 @@ fn failure(problem: &str) -> String {
     json!({"content": [{"type": "text", "text": problem}], "isError": true}).to_string()
 }
 
-const NAMES: [&str; 6] = ["query_postgres_orders", "echo", "slow", "progress", "ask", "announce"];
+const NAMES: [&str; 7] =
+    ["query_postgres_orders", "echo", "slow", "progress", "ask", "announce", "ship"];

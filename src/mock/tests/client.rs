@@ -56,8 +56,12 @@ impl Request {
             .body("application/json", message)
     }
 
-    /// Sends it, and reads the head of the answer: none when the connection ends before.
-    pub(crate) fn open(self) -> Option<Stream> {
+    /// Sends it, and does not stay for the answer.
+    pub(crate) fn leave(self) -> TcpStream {
+        self.write()
+    }
+
+    fn write(&self) -> TcpStream {
         let authority = format!("{}:{}", self.url.host_str().unwrap(), self.url.port().unwrap());
         let mut tcp = TcpStream::connect(&authority).unwrap();
         tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -71,6 +75,12 @@ impl Request {
         }
         head += &format!("Content-Length: {}\r\n\r\n{}", self.body.len(), self.body);
         tcp.write_all(head.as_bytes()).unwrap();
+        tcp
+    }
+
+    /// Sends it, and reads the head of the answer: none when the connection ends before.
+    pub(crate) fn open(self) -> Option<Stream> {
+        let tcp = self.write();
         let mut reader = BufReader::new(tcp);
         let mut lines = Vec::new();
         loop {

@@ -236,4 +236,13 @@ fn the_conformance_suite_finds_what_it_looks_for() {
     assert!(
         extra.initialize("2025-11-25").json()["result"]["capabilities"]["completions"].is_object()
     );
+    let session = extra.session("2025-11-25");
+    let mut stream = session(extra.post(&call("test_reconnection", "{}"))).open().unwrap();
+    let lines: Vec<_> = std::iter::from_fn(|| stream.line()).collect();
+    assert_eq!(lines[..2], ["retry: 100", ""], "{lines:?}");
+    let id = lines[2].strip_prefix("id: ").unwrap();
+    assert!(!lines.concat().contains("jsonrpc"), "{lines:?}");
+    let back = extra.with_key(get(&extra.url)).header("Accept", "text/event-stream");
+    let mut rest = session(back.header("Last-Event-ID", id)).open().unwrap();
+    assert_eq!(rest.message()["id"], 1);
 }

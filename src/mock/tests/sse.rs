@@ -2,7 +2,7 @@
 
 use super::client::{Answer, Stream, get, post, request};
 use super::login::{approving, login};
-use crate::mock::{Fault, Gateway, Plan};
+use crate::mock::{Fault, Gateway, Plan, RunEnding};
 
 /// A client with its stream open.
 struct Client {
@@ -101,6 +101,8 @@ fn cancelled_calls_stay_unanswered() {
     assert_eq!(client.stream.message()["method"], "notifications/tools/list_changed");
     assert_eq!(client.stream.message()["method"], "notifications/message");
     assert_eq!(client.stream.message()["id"], 2);
+    let endings: Vec<_> = client.gateway.tool_runs().iter().map(|it| it.ending).collect();
+    assert_eq!(endings, [Some(RunEnding::Cancelled), Some(RunEnding::Answered)]);
 }
 
 #[test]
