@@ -32,6 +32,8 @@ pub struct Config {
     pub login: LoginOptions,
     /// How the network is used.
     pub network: Network,
+    /// How long the gateway may be silent.
+    pub liveness: Liveness,
     /// The patterns of the names of tools that the host does not see.
     pub hidden_tools: Vec<String>,
     /// How much to say on stderr.
@@ -190,6 +192,33 @@ impl Default for Network {
             pause_limit: None,
         }
     }
+}
+
+/// How long the gateway may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    /// When it is asked whether it is there.
+    pub ping: Ping,
+    /// How long a request may take without an answer or news of progress; `None`: for ever.
+    pub request_limit: Option<Duration>,
+}
+
+impl Default for Liveness {
+    fn default() -> Self {
+        // Longer than any tool that a person waits for; hosts have their own, shorter limit.
+        Self { ping: Ping::WhenSilent, request_limit: Some(Duration::from_hours(1)) }
+    }
+}
+
+/// When the gateway is asked whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// When something is due and nothing comes.
+    WhenSilent,
+    /// Again and again, which also keeps connections open that are closed when they are idle.
+    Every(Duration),
+    /// Never.
+    Never,
 }
 
 /// What the sign-in needs to know.

@@ -2,7 +2,8 @@
 //!
 //! The layers, each importing only what stands below it:
 //! [`cli`] (what the user typed) → [`run`] (the one loop) → [`edge`] (all IO, no decisions) →
-//! [`core`] (all decisions, no IO). [`report`] holds the only wording of failures.
+//! [`core`] (all decisions, no IO), with [`install`] beside it (the configuration files of hosts).
+//! [`report`] holds the only wording of failures.
 //! `mock` is a gateway to test against; it shares no code with the rest, so that one misreading
 //! of a standard cannot cancel itself out.
 
@@ -10,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod edge;
+pub mod install;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod report;

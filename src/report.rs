@@ -23,7 +23,7 @@ pub fn code(failure: &Failure) -> i32 {
         Failure::Forbidden { .. } => -31004,
         Failure::Misbehaved { .. } | Failure::Limited { .. } => -31005,
         Failure::Lost => -31006,
-        Failure::TimedOut { .. } => -31007,
+        Failure::TimedOut { .. } | Failure::Overdue { .. } => -31007,
         Failure::Closing { .. } => -31008,
         // The code of mcp-remote, which hosts may know.
         Failure::HiddenTool(_) => -32603,
@@ -35,7 +35,10 @@ pub fn code(failure: &Failure) -> i32 {
 /// The exit status when a conversation ends with this failure.
 pub fn exit_code(failure: &Failure) -> u8 {
     match failure {
-        Failure::Unreachable { .. } | Failure::Untrusted { .. } | Failure::TimedOut { .. } => 5,
+        Failure::Unreachable { .. }
+        | Failure::Untrusted { .. }
+        | Failure::TimedOut { .. }
+        | Failure::Overdue { .. } => 5,
         Failure::SignIn(SignInFailure::Local { .. }) => 6,
         Failure::SignIn(_) | Failure::CredentialRefused { .. } | Failure::Forbidden { .. } => 4,
         _ => 1,
@@ -69,6 +72,9 @@ pub fn hint(failure: &Failure) -> Option<String> {
         Failure::Lost => "it is not known whether the request ran; check before you repeat it".to_owned(),
         Failure::TimedOut { .. } => {
             "the gateway or a proxy before it holds the answer back; try `--transport http-only`".to_owned()
+        }
+        Failure::Overdue { .. } => {
+            "it was cancelled and may have run; `--request-timeout` sets the limit".to_owned()
         }
         Failure::Closing { .. } => {
             "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()
@@ -156,6 +162,7 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
             // The last two are the word of a proxy, which may have passed the message on.
             Failure::Lost
             | Failure::Closing { sent: true }
+            | Failure::Overdue { .. }
             | Failure::Limited { status: 502 | 504, .. } => true,
             Failure::Limited { status: 503, wait, .. } => wait.is_none(),
             _ => false,
@@ -177,7 +184,7 @@ pub fn exchange(id: ExchangeId, event: &HttpEvent) -> Option<String> {
         HttpEvent::Ended => "the stream has ended".to_owned(),
         HttpEvent::Failed(failure) => failure.cause.clone(),
         // Its content is nobody's business but the host's.
-        HttpEvent::Message(_) => return None,
+        HttpEvent::Message(_) | HttpEvent::Beat => return None,
     };
     Some(printable(&format!("#{} {text}", id.0)))
 }

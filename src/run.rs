@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 use crate::cli::{self, Invocation};
 use crate::config::{Config, Verbosity};
 use crate::core::bridge::Bridge;
-use crate::core::event::{Effect, Event, HttpEvent};
+use crate::core::event::{Effect, Event};
 use crate::edge::clock::{self, Clock};
 use crate::edge::grant;
 use crate::edge::http::Http;
@@ -39,6 +39,10 @@ pub fn main() -> ExitCode {
         Invocation::Login { config, warnings } => verbs::login(&config, &warnings),
         Invocation::Status(request) => verbs::status(&request),
         Invocation::Logout(request) => verbs::logout(&request),
+        Invocation::Install(request) => verbs::install(&request),
+        Invocation::Migrate(request) => verbs::migrate(&request),
+        Invocation::Uninstall(request) => verbs::uninstall(&request),
+        Invocation::Clients(request) => verbs::clients(&request),
         Invocation::Print(text) => print(&text),
         Invocation::RedirectHelper => redirect::helper_main(),
         Invocation::Misuse { message, hint } => {
@@ -214,7 +218,7 @@ impl Edges {
     /// Forgets the task of an exchange that is over, and keeps whoever looks for a fault informed.
     fn note(&mut self, event: &Event) {
         let Event::Http(id, event) = event else { return };
-        if !matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_)) {
+        if !event.is_open() {
             self.http.finished(*id);
         }
         if self.verbosity == Verbosity::Debug

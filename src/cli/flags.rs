@@ -124,6 +124,23 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECONDS", help_heading = "Network")]
     pub(super) body_timeout: Option<String>,
 
+    /// How long a request may take [default: 3600]
+    ///
+    /// Without an answer, and without news of progress. Then it is cancelled, and gets an error.
+    /// 0 is without end.
+    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    pub(super) request_timeout: Option<String>,
+
+    /// Ask the server every 30 s whether it is there
+    ///
+    /// Otherwise it is asked after a minute in which something was due and nothing came.
+    #[arg(long, help_heading = "Network")]
+    pub(super) keep_alive: bool,
+
+    /// The same every so many seconds; 0: never
+    #[arg(long, value_name = "SECONDS", help_heading = "Network")]
+    pub(super) ping_interval: Option<String>,
+
     /// Forget the cookies of load balancers
     ///
     /// Otherwise they are kept for the server's origin while this program runs.
@@ -252,8 +269,8 @@ pub(super) struct Flags {
 
 /// The flags, their arity and their help.
 pub(super) fn command() -> clap::Command {
-    let accepted = ACCEPTED.iter().map(|&(name, action)| {
-        Arg::new(name).long(name).hide(true).help_heading(WITHOUT_EFFECT).action(action_of(action))
+    let accepted = ACCEPTED.iter().map(|&name| {
+        Arg::new(name).long(name).hide(true).help_heading(WITHOUT_EFFECT).action(ArgAction::Set)
     });
     // Proxies of the environment are used without being asked, so this one has its effect.
     let enable_proxy =
@@ -293,19 +310,5 @@ fn help(rendered: &StyledStr) -> String {
     rendered.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
 
-fn action_of(arity: Arity) -> ArgAction {
-    match arity {
-        Arity::Switch => ArgAction::SetTrue,
-        Arity::Value => ArgAction::Set,
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Arity {
-    Switch,
-    Value,
-}
-
 /// Flags of mcp-remote whose value nobody reads yet.
-const ACCEPTED: &[(&str, Arity)] =
-    &[("keep-alive", Arity::Switch), ("ping-interval", Arity::Value)];
+const ACCEPTED: &[&str] = &[];

@@ -125,15 +125,20 @@ pub(super) fn access(headers: &[Header]) -> AccessMode {
     }
 }
 
-/// Warns once if a credential stands literally in the arguments.
-pub(super) fn warn_of_literals(templates: &[Template], warnings: &mut Vec<String>) {
+/// The name of a credential that stands literally in the arguments.
+pub(super) fn literal(templates: &[Template]) -> Option<&str> {
     let literal = templates.iter().find(|template| {
         template.in_arguments
             && is_sensitive(&template.name)
             && is_set(&template.text)
             && references(&template.text).is_empty()
     });
-    if let Some(Template { name, .. }) = literal {
+    literal.map(|template| template.name.as_str())
+}
+
+/// Warns once if there is one.
+pub(super) fn warn_of_literals(templates: &[Template], warnings: &mut Vec<String>) {
+    if let Some(name) = literal(templates) {
         warnings.push(format!(
             "other users of this machine can read `{name}` in the argument list; \
              put its value into the environment: `--header '{name}:${{NAME}}'`"

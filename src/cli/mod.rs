@@ -9,8 +9,10 @@ mod environment;
 mod flags;
 mod headers;
 mod help;
+mod install;
 mod legacy;
 mod network;
+mod places;
 mod resolve;
 mod server;
 mod sign_in;
@@ -22,6 +24,7 @@ mod words;
 use std::ffi::OsString;
 
 pub use environment::{Environment, ProcessEnvironment};
+pub use install::{ClientsRequest, InstallRequest, MigrateRequest, Target, UninstallRequest};
 pub use verbs::{LogoutRequest, StatusRequest};
 
 use crate::config::Config;
@@ -48,6 +51,14 @@ pub enum Invocation {
     Status(StatusRequest),
     /// End sign-ins.
     Logout(LogoutRequest),
+    /// Put an entry into the files of MCP hosts.
+    Install(Box<InstallRequest>),
+    /// Put this program in the place of mcp-remote.
+    Migrate(MigrateRequest),
+    /// Take entries out.
+    Uninstall(UninstallRequest),
+    /// Show the MCP hosts.
+    Clients(ClientsRequest),
     /// Print this on stdout and exit with 0.
     Print(String),
     /// Be the program that the browser helper starts (hidden first argument).
@@ -69,7 +80,8 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
         return Invocation::RedirectHelper;
     }
     let misuse = |Misuse { message, hint }| Invocation::Misuse { message, hint };
-    if let Some(verb) = verbs::parse(&args, environment) {
+    let verb = verbs::parse(&args, environment).or_else(|| install::parse(&args, environment));
+    if let Some(verb) = verb {
         return verb.unwrap_or_else(misuse);
     }
     if let Some(text) = flags::printed(&args) {
@@ -82,11 +94,16 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
     }
 }
 
+/// The flags of the bare form as clap describes them, for manual pages and completions.
+pub fn command() -> clap::Command {
+    flags::command()
+}
+
 /// What to say on stderr when stdin is a terminal: a person is trying the program out.
 pub const TERMINAL_HINT: &str = "\
 this program is started by an MCP client and talks to it over stdin and stdout;
-put it into the client's configuration as `command`, sign in with `apexmcp-bridge login`,
-or see `apexmcp-bridge --help`.
+put it into the client's configuration with `apexmcp-bridge install`, sign in with
+`apexmcp-bridge login`, or see `apexmcp-bridge --help`.
 Press Ctrl-C to end it.";
 
 /// The hidden first argument of [`Invocation::RedirectHelper`].

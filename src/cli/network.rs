@@ -7,7 +7,7 @@ use super::Misuse;
 use super::environment::{Environment, setting};
 use super::flags::Flags;
 use super::resolve::ignored;
-use crate::config::Network;
+use crate::config::{Liveness, Network, Ping};
 use crate::edge::tls;
 use crate::secret::Secret;
 
@@ -22,18 +22,8 @@ pub(super) fn options(
         Some(path) => Some(identity(path, environment)?),
         None => None,
     };
-    let mut seconds = |flag: &str, value: Option<&String>, zero: bool| {
-        let text = value?;
-        let limit = text
-            .parse::<f64>()
-            .ok()
-            .filter(|limit| (0.0..=LONGEST_LIMIT).contains(limit) && (zero || 0.0 < *limit));
-        if limit.is_none() {
-            let least = if zero { "0 or more" } else { "more than 0" };
-            warnings.push(ignored(&format!("`{flag}`"), &format!("a number of seconds, {least}")));
-        }
-        limit.map(Duration::from_secs_f64)
-    };
+    let mut seconds =
+        |flag: &str, value: Option<&String>, zero| seconds(flag, value, zero, warnings);
     let connect = seconds("--connect-timeout", flags.connect_timeout.as_ref(), false);
     let headers = seconds("--headers-timeout", flags.headers_timeout.as_ref(), true);
     let body = seconds("--body-timeout", flags.body_timeout.as_ref(), true);
@@ -49,6 +39,37 @@ pub(super) fn options(
         head_limit: headers.map_or(default.head_limit, some),
         pause_limit: body.map_or(default.pause_limit, some),
     })
+}
+
+/// Validates how long the gateway may be silent.
+pub(super) fn liveness(flags: &Flags, warnings: &mut Vec<String>) -> Liveness {
+    let interval = seconds("--ping-interval", flags.ping_interval.as_ref(), true, warnings);
+    let limit = seconds("--request-timeout", flags.request_timeout.as_ref(), true, warnings);
+    let ping = match interval {
+        Some(Duration::ZERO) => Ping::Never,
+        Some(interval) => Ping::Every(interval.max(SHORTEST_INTERVAL)),
+        None if flags.keep_alive => Ping::Every(INTERVAL),
+        None => Ping::WhenSilent,
+    };
+    let default = Liveness::default().request_limit;
+    Liveness { ping, request_limit: limit.map_or(default, |it| (!it.is_zero()).then_some(it)) }
+}
+
+fn seconds(
+    flag: &str,
+    value: Option<&String>,
+    zero: bool,
+    warnings: &mut Vec<String>,
+) -> Option<Duration> {
+    let limit = value?
+        .parse::<f64>()
+        .ok()
+        .filter(|limit| (0.0..=LONGEST_LIMIT).contains(limit) && (zero || 0.0 < *limit));
+    if limit.is_none() {
+        let least = if zero { "0 or more" } else { "more than 0" };
+        warnings.push(ignored(&format!("`{flag}`"), &format!("a number of seconds, {least}")));
+    }
+    limit.map(Duration::from_secs_f64)
 }
 
 /// The certificates that are trusted besides the system's own.
@@ -99,6 +120,10 @@ fn read(flag: &str, path: &Path, environment: &dyn Environment) -> Result<String
     })
 }
 
+/// Between two pings, where no interval is given: the same as in mcp-remote.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// More often it would be a flood.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// A day: whoever wants more wants no limit.
 const LONGEST_LIMIT: f64 = 86_400.0;
 

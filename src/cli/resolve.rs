@@ -44,6 +44,7 @@ pub(super) fn resolve(
         ),
         verbosity: verbosity(&flags),
         network,
+        liveness: network::liveness(&flags, &mut warnings),
         hidden_tools: flags.ignore_tool.clone(),
         state_dir,
         token_store: match login.way {
@@ -104,7 +105,7 @@ fn verbosity(flags: &Flags) -> Verbosity {
     }
 }
 
-fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
+pub(super) fn state_dir(environment: &dyn Environment) -> Result<Option<PathBuf>, Misuse> {
     let path = setting(environment, "APEXMCP_BRIDGE_STATE_DIR").map(PathBuf::from);
     // MCP clients start programs in any folder.
     if path.as_ref().is_some_and(|path| !path.is_absolute()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Misuse, verbs};
+use super::{Misuse, install, verbs};
 
 /// An argument that is not a flag.
 pub(super) struct Word {
@@ -120,7 +120,7 @@ fn server(words: &[Word]) -> Result<Option<usize>, Misuse> {
 }
 
 fn refuse_verb(text: &str) -> Result<(), Misuse> {
-    if verbs::is_verb(text) {
+    if verbs::is_verb(text) || install::is_verb(text) {
         return Err(Misuse::new(format!("`{text}` must be the first argument")).hint(format!(
             "write `apexmcp-bridge {text} …`; for an organization of that name, \
              `apexmcp-bridge run {text}`"
@@ -146,5 +146,4 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 /// Words that later versions will understand; `run`, the bare form, is understood today.
-const VERBS: &[&str] =
-    &["doctor", "check", "install", "uninstall", "clients", "mock", "completions", "man", "logs"];
+const VERBS: &[&str] = &["doctor", "check", "mock", "completions", "man", "logs"];

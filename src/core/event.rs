@@ -55,10 +55,19 @@ pub enum HttpEvent {
     Opened(Head),
     /// One event of the stream.
     Message(StreamEvent),
+    /// Bytes of the stream that make no event: a comment, by which the server shows that it lives.
+    Beat,
     /// The stream ended in order.
     Ended,
     /// No answer, or a broken one.
     Failed(HttpFailure),
+}
+
+impl HttpEvent {
+    /// Whether more is to come.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Opened(_) | Self::Message(_) | Self::Beat)
+    }
 }
 
 impl fmt::Debug for HttpEvent {
@@ -70,6 +79,7 @@ impl fmt::Debug for HttpEvent {
             }
             Self::Opened(head) => write!(f, "Opened({})", head.status),
             Self::Message(event) => write!(f, "Message({} bytes)", event.data.len()),
+            Self::Beat => f.write_str("Beat"),
             Self::Ended => f.write_str("Ended"),
             Self::Failed(failure) => write!(f, "Failed({failure:?})"),
         }

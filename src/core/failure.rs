@@ -71,6 +71,12 @@ pub enum Failure {
         /// The limit that passed.
         seconds: u64,
     },
+    /// Neither an answer nor news of progress for as long as a request may take; it may have run.
+    #[error("the gateway has not answered this request for {seconds} s")]
+    Overdue {
+        /// The limit that passed.
+        seconds: u64,
+    },
     /// The host closed the conversation while the request was open.
     #[error("the bridge is shutting down")]
     Closing {

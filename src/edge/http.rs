@@ -178,7 +178,25 @@ pub(super) struct Inbox<'a> {
     pub(super) pause: Option<Duration>,
 }
 
+/// Tells the bridge that a stream shows that it lives: by a comment, which is no event.
+#[derive(Clone, Debug)]
+pub(super) struct Beats(ExchangeId, Sender<Event>);
+
+impl Beats {
+    pub(super) async fn send(&self) {
+        // A closed inbox is the end of the process.
+        if let Ok(room) = self.1.reserve().await {
+            room.send(Event::Http(self.0, HttpEvent::Beat));
+        }
+    }
+}
+
 impl Inbox<'_> {
+    /// The same inbox, for what is no event of the stream.
+    pub(super) fn beats(&self) -> Beats {
+        Beats(self.id, self.events.clone())
+    }
+
     /// Hands one event over, when the bridge takes it; `false` if it never will.
     pub(super) async fn deliver(&self, event: StreamEvent) -> bool {
         self.events.send(Event::Http(self.id, HttpEvent::Message(event))).await.is_ok()

@@ -6,7 +6,6 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
@@ -26,8 +25,7 @@ use utf8::Repair;
 /// Reads a stream of Streamable HTTP to its end.
 pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
     let unread = Unread::new(inbox.budget);
-    let mut events =
-        std::pin::pin!(SseByteStream::new(chunks(response, unread.clone(), inbox.pause)));
+    let mut events = std::pin::pin!(SseByteStream::new(chunks(response, unread.clone(), inbox)));
     while let Some(event) = events.next().await {
         let event = event.map_err(|error| decoding(&error))?;
         let share = unread.reset();
@@ -46,7 +44,7 @@ pub(super) async fn endpoint_stream(
     inbox: &Inbox<'_>,
 ) -> Result<(), HttpFailure> {
     let unread = Unread::new(inbox.budget);
-    let transport = OneResponse::new(chunks(response, unread.clone(), inbox.pause));
+    let transport = OneResponse::new(chunks(response, unread.clone(), inbox));
     let client = ClientBuilder::for_url("http://localhost/")
         .map_err(|error| malformed(error.to_string()))?
         .reconnect(ReconnectOptions::reconnect(false).build())
@@ -113,14 +111,18 @@ impl Unread {
 fn chunks(
     response: Response,
     unread: Unread,
-    pause: Option<Duration>,
-) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static {
+    inbox: &Inbox<'_>,
+) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static + use<> {
+    let (pause, beats) = (inbox.pause, inbox.beats());
     stream::unfold(Some((response, Repair::default())), move |state| {
-        let unread = unread.clone();
+        let (unread, beats) = (unread.clone(), beats.clone());
         async move {
             let (mut response, mut repair) = state?;
             match chunk(&mut response, pause).await {
                 Ok(Some(chunk)) if unread.add(chunk.len()).await => {
+                    if chunk.starts_with(b":") {
+                        beats.send().await;
+                    }
                     Some((Ok(repair.chunk(chunk)), Some((response, repair))))
                 }
                 Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
 use super::fault::FaultOrder;
+use super::network::Network;
+use super::oauth::IdentityProvider;
 use super::plan::{
     Answers, Auth, Bearer, Consent, Device, Discovery, Eras, Plan, Registration, StepUp,
 };
@@ -63,6 +65,10 @@ pub(crate) struct Arguments {
     /// client credentials grant; may be repeated
     #[arg(long = "client", value_parser = StaticClient::from_json, value_name = "JSON")]
     clients: Vec<StaticClient>,
+    /// An identity provider whose tokens open an organisation's endpoints: JSON with `org`,
+    /// `issuer`, `jwks`, and where wanted `audience`; may be repeated
+    #[arg(long = "identity-provider", value_parser = IdentityProvider::from_json, value_name = "JSON")]
+    identity_providers: Vec<IdentityProvider>,
     /// What clients that register themselves become; `closed` lets nobody register
     #[arg(long, value_enum, default_value_t = Registration::Public, value_name = "KIND")]
     registration: Registration,
@@ -102,6 +108,12 @@ pub(crate) struct Arguments {
     /// What a 403 for want of scope asks for
     #[arg(long, value_enum, default_value_t = StepUp::Needed, value_name = "SCOPES")]
     step_up: StepUp,
+    /// Address or network (`10.0.0.0/8`) that may use MCP endpoints; may be repeated [default: all]
+    #[arg(long = "allow-address", value_name = "NETWORK")]
+    allowed_networks: Vec<Network>,
+    /// Requests a minute that each organisation has; more get 429 with `Retry-After`
+    #[arg(long, value_name = "REQUESTS")]
+    rate_limit: Option<u32>,
     /// How Streamable HTTP answers
     #[arg(long, value_enum, default_value_t = Answers::Json, value_name = "FORM")]
     http_answers: Answers,
@@ -117,6 +129,9 @@ pub(crate) struct Arguments {
         value_name = "SECRET"
     )]
     handoff_secret: Option<HandoffSecret>,
+    /// What the pages have for that secret, as where somebody has set another one there
+    #[arg(long, value_parser = HandoffSecret::new, value_name = "SECRET")]
+    web_handoff_secret: Option<HandoffSecret>,
     /// Offer what the conformance suite of the MCP project looks for, too
     #[arg(long)]
     conformance: bool,
@@ -170,6 +185,7 @@ impl Arguments {
             access_token_lifetime: Duration::from_secs(self.access_token_lifetime),
             refresh_token_lifetime: Duration::from_secs(self.refresh_token_lifetime),
             clients: self.clients,
+            identity_providers: self.identity_providers,
             registration: self.registration,
             client_documents: self.client_documents,
             discovery: self.discovery,
@@ -188,6 +204,9 @@ impl Arguments {
             eras: self.eras,
             old_release: self.old_release,
             handoff_secret: self.handoff_secret,
+            web_handoff_secret: self.web_handoff_secret,
+            allowed_networks: self.allowed_networks,
+            rate_limit: self.rate_limit,
             conformance: self.conformance,
             seed: self.seed,
             tls: self.tls || self.tls_ca_out.is_some(),
@@ -291,6 +310,12 @@ mod tests {
             (&["--old-release"], "old_release: true"),
             (&["--conformance"], "conformance: true"),
             (&["--seed", "7"], "seed: 7"),
+            (&["--rate-limit", "7"], "rate_limit: Some(7)"),
+            (&["--allow-address", "10.0.0.0/8"], "address: 10.0.0.0, bits: 8"),
+            (
+                &["--web-handoff-secret", "another-secret-of-32-characters!"],
+                "web_handoff_secret: Some",
+            ),
             (&["--tls-ca-out", "x"], "tls: true"),
             (&["--public-url", "https://a"], "public_gateway_url: Some(\"https://a\")"),
             (&["--access-token-lifetime", "5"], "access_token_lifetime: 5s"),

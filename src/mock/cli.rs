@@ -79,9 +79,10 @@ fn run(arguments: Arguments) -> io::Result<()> {
     writeln!(
         io::stderr().lock(),
         "MOCK GATEWAY, NO SECURITY: for tests on this machine only. Never expose it, and never \
-         give it real credentials. {} (pages: {})",
+         give it real credentials. {} (pages: {})\nlive view: {}",
         gateway.base_url(),
         gateway.web_url(),
+        gateway.live_url(),
     )?;
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}", ready_line(&gateway, &orgs))?;
@@ -104,6 +105,7 @@ fn ready_line(gateway: &Gateway, orgs: &[String]) -> Value {
         "api_keys": by_org(&|org| gateway.api_key(org).unwrap_or_default().to_owned()),
         "client_ids": by_org(&|org| MachineClient::mock(org).client_id),
         "client_secrets": by_org(&|org| MachineClient::mock(org).client_secret),
+        "live": gateway.live_url(),
         "control": {"url": gateway.control_url(), "token": gateway.control_token()},
     })
 }

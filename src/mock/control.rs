@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::fault::FaultOrder;
 use super::guard;
 use super::keys::same_secret;
+use super::live;
 use super::mcp::Change;
 use super::oauth::Form;
 use super::serve::Peer;
@@ -33,14 +34,22 @@ pub(crate) fn routes(mock: &Arc<Mock>) -> Router<Arc<Mock>> {
         .route("/__mock/calls", get(async |mock: Owned| Json(lock(&mock.runs).clone())))
         .route("/__mock/clients", get(async |mock: Owned| Json(lock(&mock.met).clone())))
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .route("/__mock/watch", get(live::watch))
+        .route("/__mock/about", get(live::about))
         // Of these routes only: whatever else is asked for is the gateway's to answer.
         .route_layer(from_fn_with_state(Arc::clone(mock), gate))
+        // The page alone tells nothing, and a browser cannot show a token before it has one.
+        .merge(
+            Router::new()
+                .route("/__mock/live", get(live::page))
+                .route_layer(from_fn_with_state(Arc::clone(mock), local_gate)),
+        )
 }
 
 type Owned = State<Arc<Mock>>;
 
-/// Loopback, the right host, and the token: a page of a foreign site has none of these.
-async fn gate(
+/// Loopback and the right host: a page of a foreign site has neither.
+async fn local_gate(
     State(mock): Owned,
     Extension(Peer(peer)): Extension<Peer>,
     Extension(line): Extension<Scissors>,
@@ -55,12 +64,22 @@ async fn gate(
     if let Some(reason) = guard::refusal(&mock, &parts) {
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
-    if !is_owner(&mock, &parts.headers) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, challenge, "the token is in the ready line\n")
-            .into_response();
-    }
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// The same, and the token.
+async fn gate(
+    mock: Owned,
+    peer: Extension<Peer>,
+    line: Extension<Scissors>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_owner(&mock, request.headers()) {
+        return local_gate(mock, peer, line, request, next).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+    (StatusCode::UNAUTHORIZED, challenge, "the token is in the ready line\n").into_response()
 }
 
 fn is_owner(mock: &Mock, headers: &HeaderMap) -> bool {

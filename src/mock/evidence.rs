@@ -34,6 +34,8 @@ pub enum ClientOrigin {
     Document,
     /// By the plan.
     Plan,
+    /// Somebody made it in the developer portal.
+    Portal,
     /// It registered itself.
     Registration,
 }
@@ -134,6 +136,15 @@ impl Drop for Running {
 /// Seconds since the Unix epoch, with a fraction.
 pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// The same, for what may not have happened.
+#[expect(clippy::ref_option, reason = "serde hands members over so")]
+pub(crate) fn maybe_seconds<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(|it| it.as_secs_f64()).serialize(serializer)
 }
 
 fn all_seconds<S: Serializer>(times: &[Duration], serializer: S) -> Result<S::Ok, S::Error> {

@@ -18,7 +18,7 @@ use super::log::{LoggedRequest, Site};
 use super::mcp::Change;
 use super::plan::Plan;
 use super::state::{Mock, lock};
-use super::{control, guard, mcp, oauth, serve, web};
+use super::{control, guard, limits, mcp, oauth, serve, web};
 
 /// A running mock gateway. Stops when dropped, with all its connections.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Gateway {
         let web_url = plan.public_web_url.clone().unwrap_or(web_url);
         let mock = Arc::new(Mock::new(plan, base_url, web_url)?);
         let gateway = oauth::routes(&mock)
-            .merge(mcp::routes())
+            .merge(mcp::routes().route_layer(from_fn_with_state(Arc::clone(&mock), limits::gate)))
             .layer(from_fn_with_state(Arc::clone(&mock), guard::gateway))
             .merge(control::routes(&mock))
             .with_state(Arc::clone(&mock));
@@ -123,6 +123,11 @@ impl Gateway {
     /// Where the gateway is steered from outside: `…/__mock`.
     pub fn control_url(&self) -> String {
         format!("{}/__mock", self.mock.base_url)
+    }
+
+    /// The page that shows the request log while it grows, with what opens it.
+    pub fn live_url(&self) -> String {
+        format!("{}/__mock/live#{}", self.mock.base_url, self.mock.control_token)
     }
 
     /// The bearer token that opens it.

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{StatusCode, header};
 
 use super::fault::Route;
-use super::log::Site;
+use super::log::{Site, answer_headers};
 use super::state::Mock;
 use super::strike;
 use super::wire::Scissors;
@@ -46,7 +46,11 @@ async fn pass(mock: Arc<Mock>, site: Site, request: Request, next: Next) -> Resp
         strike::after(&mock, route, next.run(request).await).await
     };
     let response = note.cover(work).await;
-    note.add(|entry| entry.status = Some(response.status().as_u16()));
+    note.add(|entry| {
+        entry.status = Some(response.status().as_u16());
+        entry.answered = Some(mock.clock.now());
+        entry.answer = answer_headers(response.headers());
+    });
     response
 }
 

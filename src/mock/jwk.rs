@@ -52,7 +52,7 @@ impl PublicKey {
     /// Reads a JSON Web Key Set with at least one key.
     pub(crate) fn set(jwks: &Value) -> Result<Vec<Self>, String> {
         let keys = jwks.get("keys").and_then(Value::as_array).filter(|it| !it.is_empty());
-        let keys = keys.ok_or("`private_key_jwt` needs `jwks` with at least one key")?;
+        let keys = keys.ok_or("expected `jwks` with at least one key")?;
         keys.iter().map(Self::from_jwk).collect()
     }
 

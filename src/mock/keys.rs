@@ -10,6 +10,8 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use ring::{digest, hmac};
 
 use super::credentials::HandoffSecret;
+use super::log::Site;
+use super::plan::Plan;
 
 /// The keys of one gateway; a new set at every start, as nothing survives a restart anyway.
 #[derive(Debug)]
@@ -17,13 +19,14 @@ pub(crate) struct Keys {
     token: Ed25519KeyPair,
     handoff: hmac::Key,
     request_state: hmac::Key,
+    web_handoff: hmac::Key,
     seed: hmac::Key,
     drawn: AtomicU64,
 }
 
 impl Keys {
     /// Draws new keys from the operating system.
-    pub(crate) fn generate(handoff: Option<&HandoffSecret>) -> io::Result<Self> {
+    pub(crate) fn generate(plan: &Plan) -> io::Result<Self> {
         let system = SystemRandom::new();
         let draw = || {
             let mut bytes = [0; 32];
@@ -31,13 +34,16 @@ impl Keys {
             io::Result::Ok(bytes)
         };
         let random_handoff = draw()?;
+        let handoff = plan.handoff_secret.as_ref();
         let handoff = handoff.map_or(random_handoff.as_slice(), HandoffSecret::as_bytes);
+        let web_handoff = plan.web_handoff_secret.as_ref().map_or(handoff, HandoffSecret::as_bytes);
         let token = Ed25519KeyPair::from_seed_unchecked(&draw()?)
             .map_err(|rejected| io::Error::other(rejected.to_string()))?;
         Ok(Self {
             token,
             handoff: hmac::Key::new(hmac::HMAC_SHA256, handoff),
             request_state: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
+            web_handoff: hmac::Key::new(hmac::HMAC_SHA256, web_handoff),
             seed: hmac::Key::new(hmac::HMAC_SHA256, &draw()?),
             drawn: AtomicU64::new(0),
         })
@@ -80,9 +86,12 @@ impl Keys {
         from_base64url(payload)
     }
 
-    /// The key that gateway and web share.
-    pub(crate) fn handoff(&self) -> &hmac::Key {
-        &self.handoff
+    /// The key that gateway and web should share, as one of them has it.
+    pub(crate) fn handoff(&self, site: Site) -> &hmac::Key {
+        match site {
+            Site::Gateway => &self.handoff,
+            Site::Web => &self.web_handoff,
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::request::Parts;
 use serde::Serialize;
+use tokio::sync::watch;
 
-use super::evidence::seconds;
+use super::evidence::{maybe_seconds, seconds};
 use super::keys::sha256;
 use super::state::lock;
 
@@ -33,9 +34,17 @@ pub struct LoggedRequest {
     /// The status of the answer; none while there is none, and for ever when the connection ended
     /// before.
     pub status: Option<u16>,
+    /// When the head of the answer was ready.
+    #[serde(serialize_with = "maybe_seconds")]
+    pub answered: Option<Duration>,
+    /// What the head of the answer says that is worth knowing: lower-case names and values. Of
+    /// `location` there is no query.
+    pub answer: Vec<(String, String)>,
     /// What kind of credential it carried.
     pub credential: Credential,
-    /// Of a request that names a client: its id.
+    /// Whose credential it was: a user, a machine client, or the name of an API key.
+    pub caller: Option<String>,
+    /// Of a request that names a client, or whose token does: its id.
     pub client_id: Option<String>,
     /// Of a token request: its `grant_type`.
     pub grant_type: Option<String>,
@@ -66,6 +75,8 @@ pub struct LoggedMessage {
     pub method: Option<String>,
     /// The id as the client wrote it; none for a notification.
     pub id: Option<String>,
+    /// Of `tools/call`: the tool.
+    pub tool: Option<String>,
 }
 
 /// One of the two origins of a gateway.
@@ -111,21 +122,46 @@ tokio::task_local! {
 }
 
 /// Writes into the entry of the request that is being handled, if one is.
-pub(crate) fn note_fault(order: &str) {
-    CURRENT.try_with(|note| note.add(|entry| entry.faults.push(order.to_owned()))).ok();
+pub(crate) fn note(change: impl FnOnce(&mut LoggedRequest)) {
+    CURRENT.try_with(|note| note.add(change)).ok();
 }
 
 /// All requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     kept: Mutex<Kept>,
+    /// How often something was entered or changed.
+    revision: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    requests: VecDeque<LoggedRequest>,
+    requests: VecDeque<Entry>,
     /// The number of requests forgotten, which is the number of the first one kept.
     first: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    request: LoggedRequest,
+    /// The revision of the log that changed it last.
+    revision: u64,
+}
+
+/// What is new in the log.
+#[derive(Debug, Serialize)]
+pub(crate) struct News {
+    /// The revision up to which this is everything.
+    pub(crate) revision: u64,
+    pub(crate) requests: Vec<Numbered>,
+}
+
+/// A request, and its place in the log.
+#[derive(Debug, Serialize)]
+pub(crate) struct Numbered {
+    number: usize,
+    #[serde(flatten)]
+    request: LoggedRequest,
 }
 
 impl Log {
@@ -139,7 +175,10 @@ impl Log {
             query: query_names(parts.uri.query()),
             headers: headers(&parts.headers),
             status: None,
+            answered: None,
+            answer: Vec::new(),
             credential: credential(&parts.headers),
+            caller: None,
             client_id: None,
             grant_type: None,
             refresh_token: None,
@@ -151,13 +190,36 @@ impl Log {
             kept.requests.pop_front();
             kept.first += 1;
         }
-        kept.requests.push_back(request);
+        let revision = self.count();
+        kept.requests.push_back(Entry { request, revision });
         Note { log: Arc::clone(self), number: kept.first + kept.requests.len() - 1 }
     }
 
     /// A copy of what is kept.
     pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
-        lock(&self.kept).requests.iter().cloned().collect()
+        lock(&self.kept).requests.iter().map(|it| it.request.clone()).collect()
+    }
+
+    /// The requests that were entered or changed since a revision, the last so many of them.
+    pub(crate) fn news(&self, since: u64, most: usize) -> News {
+        let kept = lock(&self.kept);
+        let begin = kept.requests.len().saturating_sub(most);
+        let requests = kept.requests.iter().enumerate().skip(begin);
+        let requests = requests
+            .filter(|(_, it)| since < it.revision)
+            .map(|(at, it)| Numbered { number: kept.first + at, request: it.request.clone() });
+        News { requests: requests.collect(), revision: *self.revision.borrow() }
+    }
+
+    /// Waits until something is newer than a revision. One from before a restart is never waited for.
+    pub(crate) async fn changed(&self, since: u64) {
+        self.revision.subscribe().wait_for(|it| *it != since).await.ok();
+    }
+
+    /// The next revision. Only who holds the lock may ask, so that none is told before it is there.
+    fn count(&self) -> u64 {
+        self.revision.send_modify(|it| *it += 1);
+        *self.revision.borrow()
     }
 }
 
@@ -178,8 +240,9 @@ impl Note {
     pub(crate) fn add(&self, change: impl FnOnce(&mut LoggedRequest)) {
         let mut kept = lock(&self.log.kept);
         let at = self.number.checked_sub(kept.first);
-        if let Some(request) = at.and_then(|at| kept.requests.get_mut(at)) {
-            change(request);
+        if let Some(entry) = at.and_then(|at| kept.requests.get_mut(at)) {
+            change(&mut entry.request);
+            entry.revision = self.log.count();
         }
     }
 }
@@ -200,6 +263,21 @@ fn headers(headers: &HeaderMap) -> Vec<(String, String)> {
             (name.as_str().to_owned(), value)
         })
         .collect()
+}
+
+/// The headers of an answer that are worth knowing.
+pub(crate) fn answer_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let told = headers.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
+    told.map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        // Codes and hand-offs are in queries.
+        let value = match value.split_once('?') {
+            Some((front, _)) if name == http::header::LOCATION => front.to_owned(),
+            _ => value.into_owned(),
+        };
+        (name.as_str().to_owned(), value)
+    })
+    .collect()
 }
 
 fn credential(headers: &HeaderMap) -> Credential {
@@ -239,3 +317,6 @@ const HARMLESS: &[&str] = &[
     "transfer-encoding",
     "user-agent",
 ];
+
+/// Headers of answers that tell a client what to do.
+const TOLD: [&str; 5] = ["allow", "content-type", "location", "retry-after", "www-authenticate"];

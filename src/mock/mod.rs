@@ -18,13 +18,18 @@ mod gateway;
 mod guard;
 mod jwk;
 mod keys;
+mod limits;
+mod live;
 mod log;
 mod mcp;
+mod network;
 mod oauth;
 mod plan;
+mod role;
 mod serve;
 mod state;
 mod strike;
+mod tenant;
 mod tls;
 mod web;
 mod wire;
@@ -40,6 +45,8 @@ pub use gateway::Gateway;
 pub use jwk::PublicKey;
 pub use log::{Credential, LoggedMessage, LoggedRequest, Site, fingerprint};
 pub use mcp::Change;
+pub use network::Network;
+pub use oauth::IdentityProvider;
 pub use plan::{
     Answers, Auth, Bearer, Consent, Device, Discovery, Eras, Plan, Registration, StepUp,
 };

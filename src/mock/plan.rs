@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::credentials::{ApiKey, HandoffSecret, MachineClient, StaticClient};
+use super::network::Network;
+use super::oauth::IdentityProvider;
 
 /// Everything that can be chosen about a mock gateway.
 ///
@@ -34,6 +36,8 @@ pub struct Plan {
     pub machine_clients: Vec<MachineClient>,
     /// The clients that need no registration.
     pub clients: Vec<StaticClient>,
+    /// The identity providers that organisations have brought: their tokens open endpoints, too.
+    pub identity_providers: Vec<IdentityProvider>,
     /// Whether and how clients register themselves (RFC 7591).
     pub registration: Registration,
     /// Whether a `client_id` may be the URL of a document about the client (CIMD). Over `http` only
@@ -66,6 +70,11 @@ pub struct Plan {
     pub access_token_lifetime: Duration,
     /// How long a refresh token lasts when it is not used.
     pub refresh_token_lifetime: Duration,
+    /// The addresses that may use MCP endpoints; empty = all. The dashboard changes it for one
+    /// organisation.
+    pub allowed_networks: Vec<Network>,
+    /// How many requests a minute each organisation has; none = as many as come.
+    pub rate_limit: Option<u32>,
     /// How Streamable HTTP answers requests that could have either form.
     pub answers: Answers,
     /// Whether Streamable HTTP gives out session ids.
@@ -88,6 +97,8 @@ pub struct Plan {
     pub heartbeat: Duration,
     /// The secret that signs hand-offs between gateway and web; none = a random one.
     pub handoff_secret: Option<HandoffSecret>,
+    /// What the web has for that secret, where somebody has set another one there; none = the same.
+    pub web_handoff_secret: Option<HandoffSecret>,
 }
 
 impl Default for Plan {
@@ -103,6 +114,7 @@ impl Default for Plan {
             api_keys: organisations.map(ApiKey::mock).to_vec(),
             machine_clients: organisations.map(MachineClient::mock).to_vec(),
             clients: Vec::new(),
+            identity_providers: Vec::new(),
             registration: Registration::Public,
             client_documents: false,
             discovery: Discovery::OAuth,
@@ -118,6 +130,8 @@ impl Default for Plan {
             consent: Consent::Ask,
             access_token_lifetime: Duration::from_hours(1),
             refresh_token_lifetime: Duration::from_hours(30 * 24),
+            allowed_networks: Vec::new(),
+            rate_limit: None,
             answers: Answers::Json,
             sessions: true,
             eras: Eras::Legacy,
@@ -128,6 +142,7 @@ impl Default for Plan {
             head_limit: Duration::from_mins(1),
             heartbeat: Duration::from_secs(15),
             handoff_secret: None,
+            web_handoff_secret: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::mcp::{Change, Listeners, Sessions, Streams};
 use super::oauth::{Client, Devices, Grants};
 use super::plan::Plan;
 use super::serve::Restart;
+use super::tenant::Tenants;
 use super::tls::{self, Tls};
 use super::web::{Browsers, Pages};
 
@@ -33,6 +34,8 @@ pub(crate) struct Mock {
     pub(crate) keys: Keys,
     pub(crate) log: Arc<Log>,
     pub(crate) faults: Faults,
+    /// What the dashboard changes.
+    pub(crate) tenants: Mutex<Tenants>,
     /// Registered clients by id.
     pub(crate) clients: Mutex<HashMap<String, Client>>,
     pub(crate) grants: Mutex<Grants>,
@@ -58,7 +61,7 @@ pub(crate) struct Mock {
 
 impl Mock {
     pub(crate) fn new(plan: Plan, base_url: String, web_url: String) -> io::Result<Self> {
-        let keys = Keys::generate(plan.handoff_secret.as_ref())?;
+        let keys = Keys::generate(&plan)?;
         let tls = plan.tls.then(|| Tls::generate(&hosts(&plan, [&base_url, &web_url])));
         let tls = tls.transpose()?;
         let control_token = keys.random();
@@ -67,14 +70,17 @@ impl Mock {
         secrets.extend(
             plan.clients.iter().filter_map(|it| it.authentication.secret()).map(Into::into),
         );
+        let clock = Clock::default();
+        let tenants = Tenants::new(&plan, clock.now());
         let mock = Self {
             issuer: format!("{base_url}{}", plan.issuer_path),
             base_url,
             web_url,
-            clock: Clock::default(),
+            clock,
             keys,
             log: Arc::default(),
             faults: Faults::new(plan.seed),
+            tenants: Mutex::new(tenants),
             clients: Mutex::new(static_clients(&plan)),
             grants: Mutex::default(),
             devices: Mutex::default(),
@@ -128,9 +134,13 @@ impl Mock {
         if self.tls.is_some() { "https://" } else { "http://" }
     }
 
-    /// Forgets all clients but those of the plan.
+    /// Forgets all clients but those of the plan and of the developer portal.
     pub(crate) fn forget_clients(&self) {
-        *lock(&self.clients) = static_clients(&self.plan);
+        let tenants = lock(&self.tenants);
+        let planned = static_clients(&self.plan);
+        let mut clients = lock(&self.clients);
+        clients.retain(|id, _| tenants.has_client(id));
+        clients.extend(planned);
     }
 
     /// Resets all connections, forgets all sessions, and listens to nobody for a while.

@@ -6,44 +6,13 @@
 // Everything stays on loopback; the processes that are started here are ended here.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import os from 'node:os';
 import path from 'node:path';
-import readline from 'node:readline';
 
-// Installed with the other pinned packages.
-const require = createRequire(new URL('../peers/node/package.json', import.meta.url));
-const { chromium } = require('playwright-core');
+import { PATIENCE, home, main, nextLine, start, startBrowser, startGateway, withPage } from './harness.mjs';
 
 const [bridgeProgram, gatewayProgram, screenshots] = process.argv.slice(2);
-const PATIENCE = 20_000;
-const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-];
-
-const home = fs.mkdtempSync(path.join(os.tmpdir(), 'apexmcp-browser-'));
-const children = [];
-const watchdog = setTimeout(() => finish(new Error('it took too long')), 120_000);
-
-function start(program, args, env) {
-  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
-  children.push(child);
-  child.errors = '';
-  child.stderr.on('data', (text) => { child.errors += text; });
-  child.lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return child;
-}
-
-async function nextLine(child) {
-  const late = new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`no line; stderr: ${child.errors}`)), PATIENCE).unref();
-  });
-  return JSON.parse((await Promise.race([child.lines.next(), late])).value);
-}
 
 async function answer(child, id) {
   for (;;) {
@@ -92,21 +61,6 @@ async function end(bridge, status) {
   assert.equal(code, status, bridge.errors);
 }
 
-async function withPage(browser, scheme, work) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1000, height: 800 } });
-  context.setDefaultTimeout(PATIENCE);
-  const page = await context.newPage();
-  const complaints = [];
-  page.on('console', (message) => complaints.push(message.text()));
-  const shot = async (name) => {
-    if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name}-${scheme}.png`), fullPage: true });
-  };
-  await work(page, shot);
-  // No favicon is served, and pages that say no are sent with 400; nothing else may go wrong.
-  assert.deepEqual(complaints.filter((text) => !/status of (400|404)/.test(text)), []);
-  await context.close();
-}
-
 async function signIn(page, url, shot) {
   await page.goto(url);
   await shot('sign-in');
@@ -117,14 +71,12 @@ async function signIn(page, url, shot) {
 }
 
 async function run() {
-  const gateway = start(gatewayProgram, ['--port', '0', '--until-stdin-closes'], { PATH: process.env.PATH });
-  const ready = await nextLine(gateway);
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS });
-  children.push({ kill: () => browser.close().catch(() => {}) });
+  const { gateway, ready } = await startGateway(gatewayProgram);
+  const browser = await startBrowser();
 
   for (const [scheme, url] of [['light', ready.http.acme], ['dark', ready.sse.acme]]) {
     const bridge = startBridge(url, `approve-${scheme}`);
-    await withPage(browser, scheme, async (page, shot) => {
+    await withPage(browser, scheme, screenshots, async (page, shot) => {
       await signIn(page, await openedAddress(), shot);
       await page.getByRole('button', { name: 'Approve', exact: true }).click();
       await page.getByText('You are signed in').waitFor();
@@ -141,7 +93,7 @@ async function run() {
   }
 
   const denied = startBridge(ready.http.acme, 'denied');
-  await withPage(browser, 'light', async (page, shot) => {
+  await withPage(browser, 'light', screenshots, async (page, shot) => {
     const url = await openedAddress();
     // Somebody else's answer first: it changes nothing.
     const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
@@ -167,14 +119,4 @@ async function run() {
   await once(gateway, 'exit');
 }
 
-function finish(error) {
-  clearTimeout(watchdog);
-  for (const child of children) child.kill();
-  fs.rmSync(home, { recursive: true, force: true });
-  if (error) {
-    console.error(error);
-    process.exit(1);
-  }
-}
-
-run().then(() => finish(), finish);
+main(run);

@@ -18,6 +18,8 @@ mod eras;
 mod faults;
 mod import;
 #[cfg(target_os = "linux")]
+mod install;
+#[cfg(target_os = "linux")]
 mod keyring;
 mod memory;
 #[cfg(target_os = "linux")]
@@ -25,6 +27,7 @@ mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
 mod network;
+mod outages;
 mod raw;
 mod secrets;
 #[cfg(target_os = "linux")]

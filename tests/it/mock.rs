@@ -45,6 +45,36 @@ fn it_says_where_it_is_and_ends_with_its_stdin() {
 }
 
 #[test]
+fn it_reads_the_environment_of_the_product() {
+    let run = |secret: &str, args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway"))
+            .args(args)
+            .args(["--org", "acme", "--until-stdin-closes"])
+            .env("PUBLIC_MCP_BASE_URL", "https://mcp.example.com")
+            .env("PUBLIC_WEB_BASE_URL", "https://app.example.com")
+            .env("OAUTH_HANDOFF_SECRET", secret)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, stdout, _) = run("a-secret-of-32-or-more-characters", &[]);
+    assert_eq!(status, Some(0));
+    let ready: Value = serde_json::from_slice(&stdout).unwrap();
+    assert_eq!(ready["issuer"], "https://mcp.example.com");
+    assert_eq!(ready["sse"]["acme"], "https://mcp.example.com/mcp/acme/sse");
+    assert_eq!(ready["web"], "https://app.example.com");
+    // What is typed counts more.
+    let typed = ["--public-web-url", "https://typed.example.com"];
+    let (_, stdout, _) = run("a-secret-of-32-or-more-characters", &typed);
+    let ready: Value = serde_json::from_slice(&stdout).unwrap();
+    assert_eq!(ready["web"], "https://typed.example.com");
+    let (status, _, stderr) = run("short", &[]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("32 or more characters"), "{stderr}");
+}
+
+#[test]
 fn it_tells_its_faults() {
     let mock = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway")).args(args).output();

@@ -62,6 +62,14 @@ fn edges_decide_nothing_and_know_nobody_above() {
 }
 
 #[test]
+fn the_files_of_hosts_are_text_to_whoever_changes_them() {
+    let io = ["std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread"];
+    let above = ["crate::edge", "crate::cli", "crate::run", "crate::verbs", "crate::mock"];
+    forbid("install", &io);
+    forbid("install", &above);
+}
+
+#[test]
 fn the_mock_shares_no_code_with_the_client() {
     // Its own folders reach each other through the root of the crate.
     let own = "crate::mock::";

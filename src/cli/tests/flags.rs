@@ -23,8 +23,8 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--headers-timeout", "5"], "head Some(5s)"),
     (&["--body-timeout", "2.5"], "pause Some(2.5s)"),
     (&["--ipv4"], "IPv4"),
-    (&["--keep-alive"], NO_EFFECT),
-    (&["--ping-interval", "30"], NO_EFFECT),
+    (&["--keep-alive"], "ping Every(30s)"),
+    (&["--ping-interval", "9.5"], "ping Every(9.5s)"),
     (&["--resource", "https://r.example/"], "resource https://r.example/"),
     (&["--disable-resource-parameter"], "no resource"),
     (&["--authorize-param", "prompt=consent"], r#"params [("prompt", "consent")]"#),
@@ -106,9 +106,9 @@ fn the_first_occurrence_counts() {
     );
     check(&[URL, "--debug", "--debug"], &[], &format!("{PLAIN}\nDebug"));
     check(
-        &["--keep-alive", "--keep-alive", URL],
+        &["--protocol", "auto", "--protocol", "modern", URL],
         &[],
-        &format!("{PLAIN}\nwarning: `--keep-alive` has no effect in this version"),
+        &format!("{PLAIN}\nwarning: `--protocol` {warning}"),
     );
     check(
         &[URL, "--ignore-tool", "a", "--ignore-tool", "b"],

@@ -3,6 +3,7 @@
 mod flags;
 mod headers;
 mod help;
+mod install;
 mod mcp_remote;
 mod properties;
 mod server;
@@ -19,7 +20,8 @@ use std::path::Path;
 use super::sign_in::DEFAULT_HOST;
 use super::{Environment, Invocation, LogoutRequest, parse};
 use crate::config::{
-    Config, ConfiguredClient, Network, Protocol, ResourceParameter, TokenStore, Verbosity, Way,
+    Config, ConfiguredClient, Liveness, Network, Protocol, ResourceParameter, TokenStore,
+    Verbosity, Way,
 };
 
 /// An environment of a test: variables, and files whose name begins with `/`.
@@ -84,6 +86,14 @@ fn render(invocation: &Invocation) -> String {
             let LogoutRequest { revoke, forget_client, .. } = request;
             format!("logout {server:?} revoke {revoke} forget {forget_client}")
         }
+        Invocation::Install(request) => install::render_install(request),
+        Invocation::Migrate(request) => {
+            format!("migrate {}", install::render_target(&request.target))
+        }
+        Invocation::Uninstall(request) => {
+            format!("uninstall {:?} {}", request.name, install::render_target(&request.target))
+        }
+        Invocation::Clients(request) => format!("clients json {}", request.json),
         Invocation::Print(text) => format!("print {}", text.lines().next().unwrap()),
         Invocation::RedirectHelper => "redirect helper".to_owned(),
         Invocation::Misuse { message, hint: None } => format!("error: {message}"),
@@ -131,6 +141,10 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
         (network.pause_limit != default.pause_limit)
             .then(|| format!("pause {:?}", network.pause_limit)),
         (config.protocol != Protocol::Auto).then(|| format!("{:?}", config.protocol)),
+        (config.liveness.ping != Liveness::default().ping)
+            .then(|| format!("ping {:?}", config.liveness.ping)),
+        (config.liveness.request_limit != Liveness::default().request_limit)
+            .then(|| format!("requests {:?}", config.liveness.request_limit)),
         (!config.hidden_tools.is_empty()).then(|| format!("hidden {:?}", config.hidden_tools)),
         config.state_dir.as_ref().map(|path| format!("state in {}", path.display())),
         (config.verbosity != Verbosity::Normal).then(|| format!("{:?}", config.verbosity)),

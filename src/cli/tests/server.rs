@@ -94,7 +94,7 @@ fn the_port_is_the_second_word() {
 
 #[test]
 fn verbs_of_later_versions_are_no_organizations() {
-    let verbs = "doctor check install uninstall clients mock completions man logs";
+    let verbs = "doctor check mock completions man logs";
     for verb in verbs.split_whitespace() {
         let refused = format!(
             "error: `{verb}` is not available in this version

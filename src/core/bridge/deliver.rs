@@ -134,6 +134,11 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) -> bool {
+        if let Message::Notification { method, params } = message
+            && method == "notifications/progress"
+        {
+            self.progress(*params, from, now);
+        }
         let (id, result) = match message {
             Message::Response { id, result } => (id, result),
             Message::Request { method, .. } if self.eras.is_modern() => {

@@ -223,7 +223,7 @@ impl Bridge {
         let Some(question) = question else { return false };
         let mut probe = Outgoing::new(question, Kind::Request(id.clone()), now);
         probe.claims.clone_from(&outgoing.claims);
-        let mut pending = Pending::new("server/discover", None);
+        let mut pending = Pending::new("server/discover", None, now);
         pending.interest = Interest::Probe;
         self.pending.insert(id, pending);
         self.queue.push_front(probe);

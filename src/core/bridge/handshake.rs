@@ -270,6 +270,8 @@ impl Bridge {
         }
         self.phase = Phase::Lost;
         self.restore.due.clear();
+        self.silence.forget();
+        self.watch_old_calls(now);
         self.begin_replay(now);
         self.slow_down(now);
         if self.replay.is_none() {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::retry::is_safe;
 use super::{Bridge, Kind, Outgoing, Pending};
-use crate::core::event::{Effect, Notice};
+use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Malformed, Message, id_at_beginning, read, read_object};
 use crate::core::outbox::Outbox;
@@ -87,7 +87,7 @@ impl Bridge {
                         && !requests.iter().any(|(other, _)| *other == id)
                         && self.hidden_tool(&method, params).is_none() =>
                 {
-                    let pending = Pending::new(&method, params);
+                    let pending = Pending::new(&method, params, now);
                     requests.push((id, pending));
                 }
                 // What moves the handshake on, or concerns another request, goes alone.
@@ -99,6 +99,7 @@ impl Bridge {
             }
         }
         let ids = requests.iter().map(|(id, _)| id.clone()).collect();
+        self.expect_answer(now);
         self.pending.extend(requests);
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
@@ -113,7 +114,7 @@ impl Bridge {
         let claims = self.eras.claim(message);
         match message {
             Message::Request { id, method, params } => {
-                let pending = Pending::new(method, *params);
+                let pending = Pending::new(method, *params, now);
                 let kind = if pending.initialize {
                     Kind::Initialize(id.clone())
                 } else {
@@ -166,6 +167,7 @@ impl Bridge {
             out.push(Effect::Write(pong.into()));
             return;
         }
+        self.expect_answer(now);
         self.pending.insert(id.clone(), pending);
         self.hurry(now);
         self.queue.push_back(outgoing);
@@ -199,20 +201,30 @@ impl Bridge {
             return;
         }
         let exchange = self.pending.remove(&id).and_then(|pending| pending.exchange);
+        self.withdraw(&id, exchange, bytes, now, out);
+    }
+
+    /// Nobody waits for an answer any more: nothing is sent for it, and the gateway is told.
+    pub(super) fn withdraw(
+        &mut self,
+        id: &Id,
+        exchange: Option<ExchangeId>,
+        notification: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
         }
-        self.forget_cut(&id);
-        if self.unpark(&id) || self.forget_delayed(&id) {
+        self.forget_cut(id);
+        if self.unpark(id) || self.forget_delayed(id) {
             return;
         }
-        let wanted = Kind::Request(id);
+        let wanted = Kind::Request(id.clone());
         let queued = self.queue.iter().position(|outgoing| outgoing.kind == wanted);
-        match queued {
-            Some(index) => {
-                self.queue.remove(index);
-            }
-            None => self.enqueue(bytes, Kind::Notification, now),
+        let queued = queued.and_then(|index| self.queue.remove(index));
+        if queued.is_none_or(|outgoing| 0 < outgoing.repeated) {
+            self.enqueue(notification, Kind::Notification, now);
         }
     }
 

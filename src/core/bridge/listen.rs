@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::resume::Position;
 use super::retry::speaks_of_session;
+use super::silence::Pulse;
 use super::streams::LONGEST_ASKED;
 use super::{Bridge, Exchange, Phase};
 use crate::core::backoff::HEALTHY_AFTER;
@@ -51,6 +52,16 @@ impl Bridge {
         let exchange = out.start(self.carrier.stream(token.as_ref(), Expect::Stream, last));
         self.exchanges.insert(exchange, Exchange::Listen(self.access.generation()));
         self.listen = Listen::Open(exchange, now.uptime);
+        self.listened.pulse = Pulse::new(now);
+    }
+
+    /// The stream is silent where it should not be: opens another one.
+    pub(super) fn reopen_listen(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if let Listen::Open(exchange, _) = self.listen {
+            self.exchanges.remove(&exchange);
+            out.push(Effect::Abort(exchange));
+            self.listen = Listen::Waiting(now.after(self.backoff.next_wait()));
+        }
     }
 
     /// A server that has changed may have the stream that it did not have.
@@ -99,6 +110,7 @@ impl Bridge {
                 }
                 return true;
             }
+            HttpEvent::Beat => return true,
             HttpEvent::Answered(head, _) if head.status == 401 && !self.access.is_static() => {
                 // Some gateways refuse this stream with any token, and take all POSTs. So it is
                 // worth one renewal and no sign-in.

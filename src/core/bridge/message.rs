@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use serde_json::value::RawValue;
 
+use super::overdue::progress_token;
 use super::refresh::Refresh;
 use super::restore::Lasting;
 use super::resume::Position;
@@ -141,6 +142,12 @@ pub(super) struct Pending {
     pub(super) initialize: bool,
     /// Whether its answer is a list in which tools may have to be hidden.
     pub(super) lists_tools: bool,
+    /// When it was read.
+    pub(super) since: Duration,
+    /// When the server told of its progress last.
+    pub(super) alive: Duration,
+    /// By what such news is known.
+    pub(super) token: Option<Id>,
     /// What it sets for the rest of the session.
     pub(super) lasting: Option<Lasting>,
     /// Over HTTP+SSE: what was taken and may be sent again, should the stream be lost.
@@ -151,11 +158,14 @@ pub(super) struct Pending {
 
 impl Pending {
     /// A request that was just read.
-    pub(super) fn new(method: &str, params: Option<&RawValue>) -> Self {
+    pub(super) fn new(method: &str, params: Option<&RawValue>, now: Moment) -> Self {
         Self {
             exchange: None,
             initialize: method == "initialize",
             lists_tools: method == "tools/list",
+            since: now.uptime,
+            alive: now.uptime,
+            token: progress_token(params),
             lasting: Lasting::of(method, params),
             again: None,
             interest: Interest::of(method),

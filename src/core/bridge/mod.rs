@@ -21,6 +21,7 @@ use super::tools;
 use super::translate::Translator;
 use crate::config::{Caller, Config};
 
+mod choice;
 mod closing;
 mod deliver;
 mod era;
@@ -30,6 +31,7 @@ mod host;
 mod lingering;
 mod listen;
 mod message;
+mod overdue;
 mod parked;
 mod provisional;
 mod queue;
@@ -41,6 +43,7 @@ mod restore;
 mod resume;
 mod retry;
 mod send;
+mod silence;
 mod streams;
 mod translated;
 
@@ -56,6 +59,7 @@ use remembered::Remembered;
 use restore::Restore;
 use resume::{Cut, Position};
 use retry::{Delayed, Outage};
+use silence::Silence;
 use streams::Stream;
 
 /// The bridge between one host and one server.
@@ -88,6 +92,11 @@ pub struct Bridge {
     backoff: Backoff,
     eras: Eras,
     outage: Outage,
+    silence: Silence,
+    /// How long a request may take without news of progress.
+    request_limit: Option<Duration>,
+    /// When to look for those that have taken longer.
+    overdue: Option<Duration>,
     /// Response streams that are to be read on.
     cuts: Vec<Cut>,
     /// Requests that the gateway wants later.
@@ -149,6 +158,9 @@ impl Bridge {
             listen_refused: false,
             eras: Eras::new(config.protocol, seed),
             outage: Outage::new(backoff.fork()),
+            silence: Silence::new(config.liveness.ping),
+            request_limit: config.liveness.request_limit,
+            overdue: None,
             cuts: Vec::new(),
             delayed: Vec::new(),
             backoff,
@@ -222,6 +234,8 @@ impl Bridge {
             self.lingering.deadline(),
             self.eras.translator.as_ref().and_then(Translator::deadline),
             self.outage.deadline(),
+            self.silence_deadline(),
+            self.overdue,
             self.cuts.iter().map(Cut::deadline).min(),
             self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
@@ -248,6 +262,8 @@ impl Bridge {
     fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.access.tick(now, out);
         self.tick_delayed(now);
+        self.tick_silence(now, out);
+        self.tick_overdue(now, out);
         self.tick_cuts(now, out);
         self.tick_streams(now, out);
         self.tick_lingering(now, out);
@@ -276,7 +292,8 @@ impl Bridge {
         if self.access.http(id, &event, now, out) {
             return;
         }
-        let open = matches!(event, HttpEvent::Opened(_) | HttpEvent::Message(_));
+        let open = event.is_open();
+        self.note_pulse(id, &event, now);
         if retry::is_sign_of_life(&event) {
             self.outage.over(now);
         }

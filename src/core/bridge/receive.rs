@@ -45,6 +45,7 @@ impl Bridge {
                 }
                 Some(outgoing)
             }
+            HttpEvent::Beat => Some(outgoing),
             HttpEvent::Ended => {
                 self.response_ended(id, outgoing, None, now, out);
                 None
@@ -89,7 +90,7 @@ impl Bridge {
                 self.session_gone(id, outgoing, head, &body, now, out);
             }
             status if is_temporary(status) => {
-                if let Some(outgoing) = self.defer(outgoing, head, now, out) {
+                if let Some(outgoing) = self.defer(outgoing, head, &body, now, out) {
                     self.refused(id, &outgoing, head, &body, now, out);
                 }
             }
@@ -199,7 +200,8 @@ impl Bridge {
             return;
         }
         if self.access.generation().is_none()
-            && (self.discover_provisionally(&outgoing, now, out) || self.withdraw(now, out))
+            && (self.discover_provisionally(&outgoing, now, out)
+                || self.withdraw_handshake(now, out))
         {
             return;
         }

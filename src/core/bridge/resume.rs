@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 
+use super::silence::Pulse;
 use super::{Bridge, Exchange, Kind, Outgoing, PATIENCE};
 use crate::core::backoff::Backoff;
 use crate::core::event::{ExchangeId, Expect, Head, HttpEvent, StreamEvent};
@@ -38,11 +39,18 @@ pub(super) struct Position {
     pub(super) retry: Option<Duration>,
     /// Between the tries, where the server says nothing about that.
     backoff: Option<Backoff>,
+    /// When something came on it last.
+    pub(super) pulse: Pulse,
     /// Since when it has been lost; `None`: the server closed it, or it is open.
     lost_at: Option<Duration>,
 }
 
 impl Position {
+    /// Nothing was read yet.
+    pub(super) fn begin(now: Moment) -> Self {
+        Self { pulse: Pulse::new(now), ..Self::default() }
+    }
+
     /// An event has come; a priming event has an id and no data.
     pub(super) fn heard(&mut self, event: &StreamEvent) {
         self.lost_at = None;
@@ -213,7 +221,7 @@ impl Bridge {
                 self.not_resumed(id, outgoing, generation, &head, now, out);
                 None
             }
-            HttpEvent::Message(_) | HttpEvent::Ended => None,
+            HttpEvent::Message(_) | HttpEvent::Beat | HttpEvent::Ended => None,
         }
     }
 

@@ -198,6 +198,7 @@ impl Bridge {
         &mut self,
         mut outgoing: Outgoing,
         head: &Head,
+        body: &Bytes,
         now: Moment,
         out: &mut Outbox<'_>,
     ) -> Option<Outgoing> {
@@ -224,6 +225,10 @@ impl Bridge {
         }
         outgoing.deferred = outgoing.deferred.saturating_add(1);
         out.tell(reconnect(&format!("HTTP {}", head.status), wait));
+        if self.reached {
+            // Whoever waits in vain for the same gateway learns this.
+            self.evidence = Some(self.refusal(head, body, now));
+        }
         self.later(outgoing, wait, named.is_some(), now);
         None
     }

@@ -1,5 +1,6 @@
 //! What goes to the gateway, and when.
 
+use super::resume::Position;
 use super::{Bridge, Exchange, Kind, Outgoing, Phase};
 use crate::core::event::Expect;
 use crate::core::link::Transport;
@@ -61,6 +62,9 @@ impl Bridge {
                 },
             };
             let Some(outgoing) = self.take(next) else { return };
+            if self.is_answered(&outgoing) {
+                continue;
+            }
             if matches!(outgoing.kind, Kind::Initialize(_) | Kind::ReplayInitialize(_)) {
                 // A new session: nothing of an old one goes with it.
                 self.carrier.session = None;
@@ -114,6 +118,13 @@ impl Bridge {
         (under_way < MAX_IN_FLIGHT + RESERVE).then_some(Next::Queued(index))
     }
 
+    /// Whether a message that is to be sent again was answered after all, by a stream that lived.
+    fn is_answered(&self, outgoing: &Outgoing) -> bool {
+        let ids = outgoing.kind.ids();
+        let waits = |id| self.pending.contains_key(id);
+        !outgoing.kind.is_own() && !ids.is_empty() && !ids.iter().any(waits)
+    }
+
     pub(super) fn take(&mut self, next: Next) -> Option<Outgoing> {
         match next {
             Next::Replay => self.replay.take(),
@@ -135,6 +146,7 @@ impl Bridge {
         self.sent(&outgoing.kind, now);
         let exchange = out.start(request);
         outgoing.sent = exchange.0;
+        outgoing.position = Position::begin(now);
         let answered_here = self.transport == Transport::Http;
         for id in outgoing.kind.ids() {
             if let Some(pending) = self.pending.get_mut(id) {

@@ -110,6 +110,7 @@ impl Bridge {
                 true
             }
             HttpEvent::Message(event) => self.stream_event(id, event, now, out),
+            HttpEvent::Beat => true,
             HttpEvent::Ended => {
                 let cause = "the gateway closed the stream".to_owned();
                 self.stream_lost(Failure::Lost, cause, now, out);
@@ -173,6 +174,8 @@ impl Bridge {
         self.outage.over(now);
         let endpoint = Box::new(endpoint);
         self.stream = Stream::Open { exchange, endpoint };
+        self.silence.begin(now);
+        self.silence.beats = false;
         self.settle_transport();
         if !matches!(self.phase, Phase::Fresh | Phase::Lost) {
             self.session_lost(now, out);
@@ -180,7 +183,13 @@ impl Bridge {
     }
 
     /// The stream is gone, and with it the session and every answer that was to come on it.
-    fn stream_lost(&mut self, failure: Failure, cause: String, now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn stream_lost(
+        &mut self,
+        failure: Failure,
+        cause: String,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
         let opened = matches!(self.stream, Stream::Open { .. });
         self.fail_orphans(now, out);
         if opened {
@@ -243,7 +252,10 @@ impl Bridge {
         let queued = self.queue.iter().any(|outgoing| outgoing.kind.ids().contains(id));
         let delayed = self.delayed.iter().any(|it| it.outgoing.kind.ids().contains(id));
         let is_for = |outgoing: &Outgoing| outgoing.kind.ids().contains(id);
-        let sending = |exchange: &Exchange| exchange.outgoing().is_some_and(is_for);
+        // An answer that has begun says that it was taken.
+        let sending = |exchange: &Exchange| {
+            exchange.outgoing().is_some_and(|it| is_for(it) && !it.position.open)
+        };
         queued || delayed || self.is_parked(id) || self.exchanges.values().any(sending)
     }
 
@@ -259,7 +271,7 @@ impl Bridge {
         self.stream = Stream::Closed;
         let status = head.status;
         if status == 401 && !self.access.is_static() {
-            if self.access.generation().is_none() && self.withdraw(now, out) {
+            if self.access.generation().is_none() && self.withdraw_handshake(now, out) {
                 return;
             }
             let challenge = Challenge::from_headers(&head.headers);
@@ -302,46 +314,6 @@ impl Bridge {
         }
         self.fail_orphans(now, out);
         self.stream = Stream::Waiting(now.uptime);
-    }
-
-    /// The other transport, if this one may still be the wrong one.
-    pub(super) fn switch(
-        &mut self,
-        status: u16,
-        body: &bytes::Bytes,
-        now: Moment,
-        out: &mut Outbox<'_>,
-    ) -> bool {
-        let Some(other) = self.alternative.take() else { return false };
-        let head = Head { status, headers: http::HeaderMap::new(), url: None };
-        self.evidence = Some(self.refusal(&head, body, now));
-        out.detail(format!(
-            "HTTP {status}: not {}, trying {}",
-            self.transport.name(),
-            other.name()
-        ));
-        self.transport = other;
-        true
-    }
-
-    /// The first transport's refusal, if both were tried in vain: the second was only a try.
-    pub(super) fn neither_works(&mut self) -> Option<Failure> {
-        let first = self.evidence.take().filter(|_| !self.reached)?;
-        self.begin_again();
-        Some(first)
-    }
-
-    /// This transport is the right one.
-    pub(super) fn settle_transport(&mut self) {
-        self.alternative = None;
-        self.evidence = None;
-        self.reached = true;
-    }
-
-    /// Neither transport worked: the next message starts from the beginning.
-    fn begin_again(&mut self) {
-        (self.transport, self.alternative) = self.order;
-        self.evidence = None;
     }
 
     /// Opens what is due.

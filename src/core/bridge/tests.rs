@@ -31,6 +31,7 @@ mod restore;
 mod resume;
 mod retry;
 mod sessions;
+mod silence;
 mod together;
 mod tools;
 mod translated;
@@ -80,6 +81,7 @@ impl World {
                 ..LoginOptions::default()
             },
             network: crate::config::Network::default(),
+            liveness: crate::config::Liveness::default(),
             hidden_tools: Vec::new(),
             verbosity: Verbosity::Normal,
             state_dir: None,
@@ -319,15 +321,6 @@ fn closed_stdin_ends_within_two_seconds_whatever_the_gateway_does() {
         "#5 DELETE /mcp session=s1 version=2025-06-18",
         "exit 1",
     ]);
-}
-
-#[test]
-fn a_hang_up_that_was_seen_late_leaves_less_time() {
-    let mut world = World::ready_http();
-    world.line(LIST).event(Event::HungUp(Duration::from_millis(800)));
-    world.seen();
-    world.pass(Duration::from_millis(700));
-    assert_eq!(world.seen().last().unwrap(), "exit 1");
 }
 
 #[test]

@@ -317,7 +317,7 @@ impl Bridge {
 
     /// 401 to a handshake that is ours, for a host that has only asked what there is: see
     /// `discover_provisionally`.
-    pub(super) fn withdraw(&mut self, now: Moment, out: &mut Outbox<'_>) -> bool {
+    pub(super) fn withdraw_handshake(&mut self, now: Moment, out: &mut Outbox<'_>) -> bool {
         let introduction = self.introduction();
         let Some(Translator::ModernHost(host)) = &mut self.eras.translator else { return false };
         let mut outputs = Vec::new();

@@ -13,7 +13,7 @@ use super::StoreError;
 const MAX_FILE: u64 = 1 << 20;
 
 /// The content of a file; `None` if it is not there.
-pub(super) fn read(dir: &Path, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+pub(in crate::edge) fn read(dir: &Path, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     if !dir.exists() {
         return Ok(None);
     }
@@ -33,7 +33,7 @@ pub(super) fn read(dir: &Path, path: &Path) -> Result<Option<Vec<u8>>, StoreErro
 }
 
 /// Replaces a file: the old content or the new one, never a part of either.
-pub(super) fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+pub(in crate::edge) fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     make(dir)?;
     // Created with mode 0600 and a name that nobody can guess.
     let mut file = NamedTempFile::new_in(dir)?;

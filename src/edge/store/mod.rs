@@ -18,7 +18,7 @@ use crate::config::TokenStore;
 use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::Record;
 
-mod fs;
+pub(super) mod fs;
 mod import;
 mod keychain;
 mod vault;
@@ -341,7 +341,7 @@ impl Store {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").ok();
         text

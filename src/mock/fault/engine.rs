@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Fault;
 use super::order::FaultOrder;
 use super::route::Route;
-use crate::mock::log::note_fault;
+use crate::mock::log::note;
 use crate::mock::state::lock;
 
 /// The orders of one gateway, in the order in which they were given.
@@ -115,7 +115,7 @@ impl Faults {
     }
 
     fn say(&self, route: Route, text: &str) {
-        note_fault(text);
+        note(|entry| entry.faults.push(text.to_owned()));
         if self.told.load(Ordering::Relaxed) {
             // Nobody may read it, and then nothing is lost.
             writeln!(io::stderr().lock(), "fault at {}: {text}", route.name()).ok();

@@ -16,7 +16,7 @@ pub(crate) use engine::Faults;
 pub use order::FaultOrder;
 pub(crate) use route::NAMES as ROUTES;
 pub use route::Route;
-pub(crate) use table::help;
+pub(crate) use table::{help, known};
 
 use super::plan::Consent;
 

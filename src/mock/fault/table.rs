@@ -90,6 +90,12 @@ pub(crate) fn help(markdown: bool) -> String {
     text
 }
 
+/// The list for programs.
+pub(crate) fn known() -> Vec<Value> {
+    let entries = ENTRIES.iter();
+    entries.map(|it| json!({"name": it.name, "argument": it.argument, "about": it.about})).collect()
+}
+
 pub(super) fn none(fault: Fault, argument: Option<&str>) -> Result<Fault, String> {
     argument.map_or(Ok(fault), |_| Err("takes no argument".into()))
 }

@@ -139,13 +139,15 @@ pub(crate) fn ordered(mock: &Mock, route: Route) -> Option<Response> {
 pub(crate) fn logged(message: &Message) -> LoggedMessage {
     match message {
         Message::Notification { method, .. } => {
-            LoggedMessage { method: Some(method.clone()), id: None }
+            LoggedMessage { method: Some(method.clone()), id: None, tool: None }
         }
-        Message::Request { id, method, .. } => {
-            LoggedMessage { method: Some(method.clone()), id: Some(id.get().to_owned()) }
-        }
+        Message::Request { id, method, .. } => LoggedMessage {
+            method: Some(method.clone()),
+            id: Some(id.get().to_owned()),
+            tool: tools::called(message),
+        },
         Message::Response { id, .. } => {
-            LoggedMessage { method: None, id: Some(id.get().to_owned()) }
+            LoggedMessage { method: None, id: Some(id.get().to_owned()), tool: None }
         }
     }
 }

@@ -113,6 +113,13 @@ pub(crate) fn reconnects(message: &Message) -> bool {
     arguments::<Call>(params.as_deref()).is_ok_and(|it| conformance::reconnects(&it.name))
 }
 
+/// The name of the tool that a message calls, if it calls one.
+pub(crate) fn called(message: &Message) -> Option<String> {
+    let Message::Request { method, params, .. } = message else { return None };
+    (method == "tools/call").then_some(())?;
+    arguments::<Call>(params.as_deref()).ok().map(|call| call.name)
+}
+
 /// The connector of the tool that a message calls, if it calls one.
 pub(crate) fn connector(message: &Message) -> Option<&'static str> {
     let Message::Request { method, params, .. } = message else { return None };

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::{jwt, metadata};
 use crate::mock::fault::{Fault, Route};
-use crate::mock::keys::same_secret;
+use crate::mock::log::note;
 use crate::mock::plan::{Auth, Bearer, StepUp};
 use crate::mock::state::{Mock, lock};
 
@@ -123,12 +123,13 @@ pub(crate) fn admit(
     }
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
     if let Some(key) = text("x-api-key") {
-        let known = mock.plan.api_keys.iter().find(|it| same_secret(&it.key, key));
-        return match known {
-            Some(known) if known.org == org => Ok(Access::All),
-            Some(_) => Err(Refusal::Foreign),
-            None => Err(unauthorized(mock, org, endpoint, None)),
+        let Some((owner, name)) = lock(&mock.tenants).use_key(key, mock.clock.now()) else {
+            return Err(unauthorized(mock, org, endpoint, None));
         };
+        let is_own = owner == org;
+        let whose = if is_own { String::new() } else { format!(" of {owner}") };
+        note(|entry| entry.caller = Some(format!("API key {name}{whose}")));
+        return if is_own { Ok(Access::All) } else { Err(Refusal::Foreign) };
     }
     let Some((scheme, token)) = text("authorization").and_then(|it| it.split_once(' ')) else {
         return Err(unauthorized(mock, org, endpoint, None));
@@ -178,27 +179,40 @@ fn ordered(mock: &Mock, org: &str, endpoint: Endpoint) -> Option<Refusal> {
     }
 }
 
-fn check_token(mock: &Mock, token: &str, org: &str, endpoint: Endpoint) -> Result<Access, Refusal> {
+fn check_token(
+    mock: &Mock,
+    bearer: &str,
+    org: &str,
+    endpoint: Endpoint,
+) -> Result<Access, Refusal> {
     let now = mock.clock.now().as_secs();
     let opens = |kind: jwt::Kind| match mock.plan.bearer {
         Bearer::AccessToken => kind == jwt::Kind::Access,
         Bearer::Either => true,
         Bearer::IdToken => kind == jwt::Kind::Id,
     };
-    let token = jwt::verify(&mock.keys, token).filter(|(kind, it)| {
+    let token = jwt::verify(&mock.keys, bearer).filter(|(kind, it)| {
         opens(*kind)
             && it.iss == mock.issuer
             && now < it.exp
             && lock(&mock.grants).is_current(&it.jti)
     });
-    let Some((_, claims)) = token else {
-        return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+    let (owner, user, scope) = if let Some((_, claims)) = token {
+        note(|entry| entry.client_id = Some(claims.client_id));
+        (claims.org, claims.sub, claims.scope)
+    } else {
+        let mut providers = mock.plan.identity_providers.iter();
+        let Some(it) = providers.find_map(|it| it.verify(bearer, mock.clock.now())) else {
+            return Err(unauthorized(mock, org, endpoint, Some("invalid_token")));
+        };
+        (it.org.to_owned(), it.user, it.scope)
     };
+    note(|entry| entry.caller = Some(user));
     // The product binds a token to an organisation: its audience may be either endpoint of it.
-    if claims.org != org {
+    if owner != org {
         return Err(Refusal::Foreign);
     }
-    Ok(Access::Scope(claims.scope))
+    Ok(Access::Scope(scope))
 }
 
 fn unauthorized(

@@ -13,7 +13,9 @@ use url::Url;
 use super::grants::{Grant, is_pkce_text};
 use super::{Form, client, device, documents, metadata, no_store};
 use crate::mock::fault::{Fault, Route};
+use crate::mock::log::Site;
 use crate::mock::plan::Consent;
+use crate::mock::role::Role;
 use crate::mock::state::{Mock, lock};
 use crate::mock::web::{Decision, HANDOFF_LIFETIME, Handoff, seal, unseal};
 
@@ -40,6 +42,7 @@ impl AuthorizationRequest {
             client_id: self.client_id.clone(),
             user: user.to_owned(),
             org: self.org.clone(),
+            role: Some(Role::of(user, &self.org)),
             scope: self.scope.clone(),
             resource: self.resource.clone(),
             nonce: self.nonce.clone(),
@@ -75,7 +78,7 @@ pub(crate) async fn authorize(
             let expires = mock.clock.now() + HANDOFF_LIFETIME;
             let handoff =
                 Handoff { request, nonce: mock.keys.random(), expires: expires.as_secs() };
-            let sealed = seal(mock.keys.handoff(), &handoff);
+            let sealed = seal(mock.keys.handoff(Site::Gateway), &handoff);
             see_other(&format!("{}/oauth/consent?handoff={sealed}", mock.web_url))
         }
     }
@@ -87,17 +90,18 @@ pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): Raw
     let now = mock.clock.now();
     let decision = form
         .get("decision")
-        .and_then(|sealed| unseal::<Decision>(mock.keys.handoff(), sealed))
+        .and_then(|sealed| unseal::<Decision>(mock.keys.handoff(Site::Gateway), sealed))
         .filter(|_| !mock.faults.strikes(Route::Callback, &Fault::HandoffInvalid))
         .filter(|decision| now.as_secs() < decision.handoff.expires);
-    let Some(Decision { handoff, user, approved }) = decision else {
+    let Some(Decision { handoff, user, org, approved }) = decision else {
         return problem_page(&mock, "The hand-off is invalid or has expired.");
     };
     let expires = Duration::from_secs(handoff.expires);
     if !lock(&mock.grants).use_once(&handoff.nonce, expires, now) {
         return problem_page(&mock, "This request has been decided already.");
     }
-    let request = &handoff.request;
+    // The product binds a token to the organisation that was active, whichever was asked for.
+    let request = &AuthorizationRequest { org, ..handoff.request };
     if let Some(user_code) = &request.user_code {
         return decide_device(&mock, request, user_code, approved.then_some(user.as_str()));
     }

@@ -90,12 +90,9 @@ impl ClientAuth {
     pub(crate) fn machine(&self, mock: &Mock) -> Result<String, OAuthError> {
         // The clients of the dashboard may show their secret either way.
         if let Shown::Basic(secret) | Shown::Post(secret) = &self.shown
-            && let Some(known) =
-                mock.plan.machine_clients.iter().find(|it| {
-                    it.client_id == self.client_id && same_secret(&it.client_secret, secret)
-                })
+            && let Some(org) = lock(&mock.tenants).machine(&self.client_id, secret)
         {
-            return Ok(known.org.clone());
+            return Ok(org.to_owned());
         }
         if !lock(&mock.clients).contains_key(&self.client_id) {
             return Err(OAuthError::invalid_client("unknown client or wrong secret"));

@@ -1,12 +1,13 @@
 //! What users granted: authorization codes and the families of refresh tokens that come from them.
 //! Decisions only; time and new secrets are arguments.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::mock::evidence::RefreshTokenRecord;
 use crate::mock::keys::{base64url, same_secret, sha256};
 use crate::mock::log::fingerprint;
+use crate::mock::role::Role;
 
 /// What a user granted to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(crate) struct Grant {
     pub(crate) client_id: String,
     pub(crate) user: String,
     pub(crate) org: String,
+    /// What the user may do there; none for machines.
+    pub(crate) role: Option<Role>,
     pub(crate) scope: String,
     pub(crate) resource: String,
     /// `OpenID` Connect Core 3.1.2.1: comes back in the ID token.
@@ -246,6 +249,35 @@ impl Grants {
         {
             family.revoked = true;
         }
+    }
+
+    /// Revokes everything that was granted for an organisation so far.
+    pub(crate) fn revoke_org(&mut self, org: &str) {
+        self.families
+            .values_mut()
+            .filter(|it| it.grant.org == org)
+            .for_each(|it| it.revoked = true);
+    }
+
+    /// Revokes everything that was granted to a client so far.
+    pub(crate) fn revoke_client(&mut self, client_id: &str) {
+        let all = self.families.values_mut();
+        all.filter(|it| it.grant.client_id == client_id).for_each(|it| it.revoked = true);
+    }
+
+    /// The clients that an organisation's users have approved.
+    pub(crate) fn clients_of(&self, org: &str) -> BTreeSet<String> {
+        let all = self.families.values().map(|it| &it.grant);
+        all.filter(|it| it.org == org).map(|it| it.client_id.clone()).collect()
+    }
+
+    /// The refresh tokens of an organisation that work, by client.
+    pub(crate) fn live_refresh_tokens(&self, org: &str, now: Duration) -> Vec<&str> {
+        let live = self.refresh_tokens.values().filter(|it| it.used.is_none() && now < it.expires);
+        live.filter_map(|it| self.families.get(&it.family))
+            .filter(|it| !it.revoked && it.grant.org == org)
+            .map(|it| it.grant.client_id.as_str())
+            .collect()
     }
 
     /// Revokes everything that was granted so far.

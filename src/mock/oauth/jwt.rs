@@ -15,6 +15,8 @@ pub(crate) struct Claims {
     pub(crate) aud: String,
     pub(crate) org: String,
     pub(crate) scope: String,
+    /// What the user may do in the organisation; none for machines.
+    pub(crate) role: Option<String>,
     pub(crate) client_id: String,
     pub(crate) iat: u64,
     pub(crate) exp: u64,
@@ -54,8 +56,10 @@ pub(crate) fn sign(keys: &Keys, kind: Kind, claims: &Claims) -> String {
         "exp": claims.exp,
         "jti": claims.jti,
     });
-    if let (Some(nonce), Some(payload)) = (&claims.nonce, payload.as_object_mut()) {
-        payload.insert("nonce".into(), nonce.as_str().into());
+    if let Some(payload) = payload.as_object_mut() {
+        for (name, value) in [("nonce", &claims.nonce), ("role", &claims.role)] {
+            payload.extend(value.as_deref().map(|it| (name.to_owned(), it.into())));
+        }
     }
     let header = base64url(header.to_string().as_bytes());
     let payload = base64url(payload.to_string().as_bytes());

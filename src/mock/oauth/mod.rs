@@ -11,6 +11,7 @@ mod form;
 mod grants;
 pub(crate) mod jwt;
 mod metadata;
+mod provider;
 mod register;
 mod revoke;
 mod token;
@@ -26,10 +27,11 @@ use http::{StatusCode, header};
 
 pub(crate) use access::{Endpoint, Refusal, admit, require};
 pub(crate) use authorize::AuthorizationRequest;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, is_loopback, is_redirect_uri};
 pub(crate) use device::Devices;
 pub(crate) use form::Form;
 pub(crate) use grants::Grants;
+pub use provider::IdentityProvider;
 
 use super::plan::{Auth, Discovery, Registration};
 use super::state::Mock;

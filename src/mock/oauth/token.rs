@@ -217,6 +217,7 @@ fn client_credentials(mock: &Mock, client: &ClientAuth, form: &Form) -> Result<V
         client_id: client.client_id.clone(),
         user: client.client_id.clone(),
         org,
+        role: None,
         scope: scope.to_owned(),
         resource: resource.to_owned(),
         nonce: None,
@@ -247,6 +248,7 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, link: Option<Link<'_>>) -> Va
         aud: grant.resource.clone(),
         org: grant.org.clone(),
         scope: scope.to_owned(),
+        role: grant.role.map(|it| it.name().to_owned()),
         client_id: grant.client_id.clone(),
         iat: now.as_secs(),
         exp: now.as_secs() + lifetime,
@@ -274,7 +276,8 @@ fn tokens(mock: &Mock, grant: &Grant, scope: &str, link: Option<Link<'_>>) -> Va
     }
     if let Some(link) = link {
         let token = mock.issue("apx_refresh_");
-        let expires = now + mock.plan.refresh_token_lifetime;
+        let lifetime = lock(&mock.tenants).get(&grant.org).map(|it| it.refresh_token_lifetime);
+        let expires = now + lifetime.unwrap_or(mock.plan.refresh_token_lifetime);
         lock(&mock.grants).add_refresh_token(token.clone(), link, now, expires);
         if let Some(answer) = answer.as_object_mut() {
             answer.insert("refresh_token".into(), token.into());

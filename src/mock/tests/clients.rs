@@ -14,7 +14,9 @@ use super::login::{
     REDIRECT_URI, VERIFIER, assert_refused, authorization_url, parameter, ping, planned, text,
     token,
 };
-use crate::mock::{Authentication, Credential, Gateway, PublicKey, Registration, StaticClient};
+use crate::mock::{
+    Authentication, Credential, Gateway, IdentityProvider, PublicKey, Registration, StaticClient,
+};
 
 /// A key pair for ES256.
 pub(crate) struct Signer(EcdsaKeyPair);
@@ -161,6 +163,45 @@ fn a_machine_signs_in_with_its_key() {
     let metadata = format!("{}/.well-known/oauth-authorization-server", gateway.base_url());
     let methods = &get(&metadata).send().json()["token_endpoint_auth_methods_supported"];
     assert!(methods.as_array().unwrap().contains(&json!("private_key_jwt")));
+}
+
+#[test]
+fn an_organisation_may_bring_its_own_identity_provider() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let issuer = "https://idp.example.com";
+    let provider =
+        json!({"org": "acme", "issuer": issuer, "audience": "mcp", "jwks": signer.jwks()});
+    let provider = IdentityProvider::from_json(&provider.to_string()).unwrap();
+    let gateway = planned(|plan| plan.identity_providers = vec![provider]);
+    let with = |change: &[(&str, Value)]| {
+        let mut claims = claims("emmy", "mcp", "1");
+        claims["iss"] = issuer.into();
+        for (member, value) in change {
+            claims[*member] = value.clone();
+        }
+        claims
+    };
+    let status = |org, token: &str| ping(&gateway.http_url(org), token).status;
+    let good = signer.sign(&with(&[]));
+    assert_eq!((status("acme", &good), status("globex", &good)), (200, 403));
+    assert_eq!(gateway.requests()[0].caller.as_deref(), Some("emmy"));
+    assert_eq!(status("acme", &signer.sign(&with(&[("aud", json!(["x", "mcp"]))]))), 200);
+    assert_eq!(status("acme", &other.sign(&with(&[]))), 401);
+    for (member, value) in [
+        ("iss", json!("https://elsewhere.example")),
+        ("aud", json!("elsewhere")),
+        ("exp", json!(1)),
+        ("nbf", json!(1e12)),
+    ] {
+        assert_eq!(status("acme", &signer.sign(&with(&[(member, value)]))), 401, "{member}");
+    }
+    // Its scope counts as that of all other tokens.
+    let narrow = signer.sign(&with(&[("scope", json!("mcp:call:postgres"))]));
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}"#;
+    assert_eq!(post(&gateway.http_url("acme")).bearer(&narrow).rpc(call).send().status, 403);
+    for wrong in ["{}", r#"{"org": "a", "issuer": "b", "jwks": {"keys": []}}"#] {
+        assert!(IdentityProvider::from_json(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -99,6 +99,57 @@ fn the_log_is_lines_of_json_without_secrets() {
 }
 
 #[test]
+fn the_live_view_hears_of_requests_as_they_come() {
+    let gateway = approving();
+    // The page tells nothing, and is for this machine only; what it asks for needs the token.
+    let page = get(&at(&gateway, "live")).send();
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(policy.contains("script-src 'sha256-") && policy.contains("frame-ancestors 'none'"));
+    assert!(page.status == 200 && !page.body.contains(gateway.control_token()));
+    assert!(!page.body.contains("{{"), "{}", page.body);
+    let foreign = get(&at(&gateway, "live")).header("Host", "evil.example").send();
+    assert_eq!(foreign.status, 403);
+    for path in ["watch?since=0", "about"] {
+        assert_eq!(get(&at(&gateway, path)).send().status, 401);
+    }
+    assert_eq!(gateway.live_url(), format!("{}#{}", at(&gateway, "live"), gateway.control_token()));
+    let about = owner(&gateway, get(&at(&gateway, "about"))).json();
+    assert_eq!(about["endpoints"]["acme"]["sse"], gateway.sse_url("acme"));
+    assert!(about["faults"].as_array().unwrap().iter().any(|it| it["name"] == "net.reset"));
+
+    let watch = |since: Option<u64>| {
+        let since = since.map(|it| format!("?since={it}")).unwrap_or_default();
+        owner(&gateway, get(&at(&gateway, &format!("watch{since}")))).json()
+    };
+    let told = |news: &Value| -> Vec<(u64, String, Value)> {
+        let requests = news["news"]["requests"].as_array().unwrap().iter();
+        requests
+            .map(|it| (it["number"].as_u64().unwrap(), text(it, "path"), it["status"].clone()))
+            .collect()
+    };
+    assert_eq!(told(&watch(None)), []);
+    let login = login(&gateway);
+    let news = watch(None);
+    assert_eq!(told(&news).len(), 3);
+    assert_eq!(news["news"]["requests"][1]["answer"][0][0], "location");
+    let shown = news.to_string();
+    assert!(gateway.issued_secrets().iter().all(|it| !shown.contains(it)), "{shown}");
+    // It waits for what is new, and is told nothing else.
+    let revision = news["news"]["revision"].as_u64().unwrap();
+    let url = gateway.http_url("acme");
+    let news = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| watch(Some(revision)));
+        ping(&url, &login.access_token);
+        waiting.join().unwrap()
+    });
+    assert_eq!(told(&news), [(3, "/mcp/acme".to_owned(), json!(200))]);
+    assert_eq!(news["news"]["requests"][0]["caller"], "auto-approve");
+    // A page that was open when the mock was started anew hears of it at once.
+    assert!(watch(Some(1 << 40))["news"]["revision"].as_u64().unwrap() < 1 << 40);
+}
+
+#[test]
 fn a_refresh_token_has_a_lineage() {
     let gateway = approving();
     let first = login(&gateway);

@@ -51,7 +51,7 @@ fn decide(gateway: &Gateway, codes: &Value, decision: &str) -> Answer {
     let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let decided = post(&format!("{web}/oauth/consent"))
         .header("Cookie", &cookie)
-        .form(&[("handoff", &handoff), ("csrf", csrf), ("decision", decision)])
+        .form(&[("handoff", &handoff), ("csrf", csrf), ("org", "acme"), ("decision", decision)])
         .send();
     get(decided.header("location").unwrap()).send()
 }

@@ -3,6 +3,7 @@
 mod client;
 mod clients;
 mod control;
+mod dashboard;
 mod device;
 mod discovery;
 mod documents;

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
 use super::client::{Answer, get, post};
-use super::login::{REDIRECT_URI, authorization_url, exchange, parameter, register};
-use crate::mock::{Fault, Gateway, Plan};
+use super::login::{
+    REDIRECT_URI, authorization_url, exchange, parameter, ping, register, text, token,
+};
+use crate::mock::{Fault, Gateway, HandoffSecret, MachineClient, Plan};
 
 /// A browser in front of the consent page.
 struct Browser {
@@ -38,7 +44,12 @@ impl Browser {
     }
 
     fn decide(&self, decision: &str) -> Answer {
-        self.post(&[("decision", decision), ("handoff", &self.handoff), ("csrf", &self.csrf)])
+        self.post(&[
+            ("decision", decision),
+            ("org", "acme"),
+            ("handoff", &self.handoff),
+            ("csrf", &self.csrf),
+        ])
     }
 
     fn post(&self, pairs: &[(&str, &str)]) -> Answer {
@@ -48,6 +59,65 @@ impl Browser {
             .form(pairs)
             .send()
     }
+}
+
+#[test]
+fn a_token_is_for_the_organisation_that_is_active() {
+    let browser = Browser::at_consent();
+    let csrf = ("csrf", browser.csrf.as_str());
+    let handoff = ("handoff", browser.handoff.as_str());
+    let switch = post(&format!("{}/switch", browser.gateway.web_url()))
+        .header("Cookie", &browser.cookie)
+        .form(&[csrf, ("org", "globex")])
+        .send();
+    assert_eq!(switch.status, 303);
+    let consent =
+        format!("{}/oauth/consent?handoff={}", browser.gateway.web_url(), browser.handoff);
+    let page = get(&consent).header("Cookie", &browser.cookie).send();
+    assert!(page.body.contains("This client asks for acme"), "{}", page.body);
+    let back = browser.post(&[("decision", "approve"), ("org", "globex"), handoff, csrf]);
+    let code = parameter(&get(back.location().as_str()).send().location(), "code").unwrap();
+    let tokens = exchange(&browser.gateway, &browser.client_id, &code).json();
+    let status = |org| ping(&browser.gateway.http_url(org), &text(&tokens, "access_token")).status;
+    assert_eq!((status("globex"), status("acme")), (200, 403));
+    // With the role that the user has there; machines have none.
+    assert!(page.body.contains(">admin<"), "{}", page.body);
+    assert_eq!(claims(&text(&tokens, "access_token"))["role"], "admin");
+    let machine = MachineClient::mock("acme");
+    let machine = token(
+        &browser.gateway,
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", &machine.client_id),
+            ("client_secret", &machine.client_secret),
+        ],
+    );
+    assert_eq!(claims(&text(&machine.json(), "access_token")).get("role"), None);
+    // The page offers the way back.
+    let page = browser.post(&[("switch", "acme"), handoff, csrf]);
+    assert!(page.status == 200 && !page.body.contains("This client asks for"), "{}", page.body);
+}
+
+/// What a token says.
+fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[test]
+fn gateway_and_web_need_the_same_secret() {
+    let secret = |it: &str| Some(HandoffSecret::new(it).unwrap());
+    let gateway = Gateway::start(Plan {
+        handoff_secret: secret("a-secret-of-32-or-more-characters"),
+        web_handoff_secret: secret("another-one-of-32-characters-too!"),
+        ..Plan::default()
+    });
+    let gateway = gateway.unwrap();
+    let client_id = register(&gateway);
+    let location = get(&authorization_url(&gateway, &client_id, |_| {})).send().location();
+    let page = get(location.as_str()).send();
+    assert_eq!(page.status, 400);
+    assert!(page.body.contains("The hand-off is invalid"), "{}", page.body);
 }
 
 fn assert_page(page: &Answer) {
@@ -97,6 +167,10 @@ fn decisions_need_the_page() {
     let browser = Browser::at_consent();
     let approve = ("decision", "approve");
     let handoff = ("handoff", browser.handoff.as_str());
+    let csrf = ("csrf", browser.csrf.as_str());
+    // Which organisation the page has shown belongs to the decision.
+    assert_eq!(browser.post(&[approve, handoff, csrf]).status, 200);
+    assert_eq!(browser.post(&[approve, handoff, csrf, ("org", "globex")]).status, 200);
     assert_eq!(browser.post(&[approve, handoff]).status, 403);
     assert_eq!(browser.post(&[approve, handoff, ("csrf", "guess")]).status, 403);
     assert_eq!(browser.post(&[approve, ("csrf", &browser.csrf)]).status, 400);

@@ -10,10 +10,12 @@ use http::{HeaderMap, StatusCode, header};
 use minijinja::context;
 use url::{Host, Url};
 
-use super::signin::{self, Browser};
+use super::signin::{self, Browser, Purpose};
 use super::{Decision, Handoff, seal, unseal};
 use crate::mock::keys::same_secret;
-use crate::mock::oauth::Form;
+use crate::mock::log::Site;
+use crate::mock::oauth::{Form, is_loopback};
+use crate::mock::role::Role;
 use crate::mock::state::Mock;
 
 /// Where the gateway sends the browser.
@@ -33,7 +35,7 @@ pub(crate) async fn show(
     let Some(handoff) = open(&mock, sealed) else { return invalid(&mock) };
     match mock.browsers.of(&headers) {
         Some(browser) => page(&mock, &browser, &handoff, sealed),
-        None => signin::page(&mock, sealed, None),
+        None => signin::page(&mock, Purpose::Consent(sealed), None),
     }
 }
 
@@ -47,22 +49,31 @@ pub(crate) async fn decide(
     let sealed = form.get("handoff").unwrap_or_default();
     let Some(handoff) = open(&mock, sealed) else { return invalid(&mock) };
     let Some(browser) = mock.browsers.of(&headers) else {
-        return signin::page(&mock, sealed, None);
+        return signin::page(&mock, Purpose::Consent(sealed), None);
     };
     if !form.get("csrf").is_some_and(|it| same_secret(it, &browser.csrf)) {
         let text = "This decision did not come from the page. Please start again from your client.";
         return mock.pages.problem(StatusCode::FORBIDDEN, "Not accepted", text);
     }
+    if let Some(org) = form.get("switch").filter(|it| mock.has_org(it)) {
+        let browser = Browser { org: org.to_owned(), ..browser };
+        mock.browsers.change(&headers, |it| it.org.clone_from(&browser.org));
+        return page(&mock, &browser, &handoff, sealed);
+    }
+    // The page has shown an organisation; the browser may have switched in another tab since.
+    if form.get("org") != Some(&browser.org) {
+        return page(&mock, &browser, &handoff, sealed);
+    }
     // Everything but a clear yes is a no.
     let approved = form.get("decision") == Some("approve");
-    let decision = Decision { handoff, user: browser.user, approved };
-    let sealed = seal(mock.keys.handoff(), &decision);
+    let decision = Decision { handoff, user: browser.user, org: browser.org, approved };
+    let sealed = seal(mock.keys.handoff(Site::Web), &decision);
     let location = format!("{}/authorize/complete?decision={sealed}", mock.base_url);
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
 fn open(mock: &Mock, sealed: &str) -> Option<Handoff> {
-    unseal::<Handoff>(mock.keys.handoff(), sealed)
+    unseal::<Handoff>(mock.keys.handoff(Site::Web), sealed)
         .filter(|handoff| mock.clock.now().as_secs() < handoff.expires)
 }
 
@@ -78,7 +89,10 @@ fn page(mock: &Mock, browser: &Browser, handoff: &Handoff, sealed: &str) -> Resp
         title => "Allow access?",
         client => &request.client_name,
         client_id => &request.client_id,
-        org => &request.org,
+        org => &browser.org,
+        asked_org => &request.org,
+        is_local => is_local(&request.redirect_uri),
+        role => Role::of(&browser.user, &browser.org).name(),
         scopes => request.scope.split(' ').map(meaning).collect::<Vec<_>>(),
         redirect_uri => &request.redirect_uri,
         user_code => &request.user_code,
@@ -96,6 +110,11 @@ fn meaning(scope: &str) -> (String, String) {
         None => "Use all connectors".to_owned(),
     };
     (scope.to_owned(), meaning)
+}
+
+/// Whether the answer goes to a program on the person's own machine, which nobody can vouch for.
+fn is_local(redirect_uri: &str) -> bool {
+    Url::parse(redirect_uri).is_ok_and(|it| is_loopback(&it))
 }
 
 /// Browsers apply `form-action` to the redirects that follow, too: over the gateway to the client.

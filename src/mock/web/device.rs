@@ -9,6 +9,7 @@ use http::{StatusCode, header};
 use minijinja::context;
 
 use super::{Handoff, consent, seal};
+use crate::mock::log::Site;
 use crate::mock::oauth::Form;
 use crate::mock::state::{Mock, lock};
 
@@ -30,7 +31,7 @@ pub(crate) async fn submit(State(mock): State<Arc<Mock>>, body: Bytes) -> Respon
     };
     let expires = (now + consent::HANDOFF_LIFETIME).as_secs();
     let handoff = Handoff { request, nonce: mock.keys.random(), expires };
-    let sealed = seal(mock.keys.handoff(), &handoff);
+    let sealed = seal(mock.keys.handoff(Site::Web), &handoff);
     let location = format!("{}?handoff={sealed}", consent::PATH);
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }

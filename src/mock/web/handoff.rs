@@ -23,6 +23,8 @@ pub(crate) struct Handoff {
 pub(crate) struct Decision {
     pub(crate) handoff: Handoff,
     pub(crate) user: String,
+    /// The organisation that was active in the browser: the grant is for this one.
+    pub(crate) org: String,
     pub(crate) approved: bool,
 }
 

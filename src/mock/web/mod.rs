@@ -1,6 +1,7 @@
-//! The web origin: sign-in and consent. It shares nothing with the gateway but the key of hand-offs.
+//! The web origin: sign-in, consent and dashboard.
 
 mod consent;
+mod dashboard;
 mod device;
 mod handoff;
 mod pages;
@@ -14,7 +15,7 @@ use axum::routing::{get, post};
 
 pub(crate) use consent::HANDOFF_LIFETIME;
 pub(crate) use handoff::{Decision, Handoff, seal, unseal};
-pub(crate) use pages::Pages;
+pub(crate) use pages::{Pages, STYLE, headers, source};
 pub(crate) use signin::Browsers;
 
 use super::state::Mock;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Arc<Mock>> {
         .route("/device", get(device::show).post(device::submit))
         .route("/signin", post(signin::sign_in))
         .route("/signout", post(signin::sign_out))
+        .merge(dashboard::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 

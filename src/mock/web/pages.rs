@@ -1,4 +1,4 @@
-//! Renders pages: one layout, no script, nothing from elsewhere.
+//! Renders pages: two layouts, no script but the one for copy buttons, nothing from elsewhere.
 
 use std::io;
 
@@ -14,8 +14,6 @@ use base64::engine::general_purpose::STANDARD;
 #[derive(Debug)]
 pub(crate) struct Pages {
     templates: Environment<'static>,
-    /// The only style sheet that pages may have, as CSP names it.
-    style: String,
 }
 
 impl Pages {
@@ -24,11 +22,11 @@ impl Pages {
         for (name, source) in TEMPLATES {
             templates.add_template(name, source).map_err(io::Error::other)?;
         }
-        let style = format!("'sha256-{}'", STANDARD.encode(sha256(STYLE.as_bytes())));
-        Ok(Self { templates, style })
+        Ok(Self { templates })
     }
 
-    /// A page. `form_action` lists where its forms may lead, redirects included.
+    /// A page with a card in its middle. `form_action` lists where its forms may lead, redirects
+    /// included.
     pub(crate) fn page(
         &self,
         status: StatusCode,
@@ -36,30 +34,21 @@ impl Pages {
         form_action: &str,
         values: &Value,
     ) -> Response {
-        let rendered = self.render(template, values).and_then(|body| {
-            self.render(
-                "layout.html",
-                &context! { body, style => STYLE, title => values.get_attr("title")? },
-            )
-        });
-        let Ok(html) = rendered else {
-            return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n")
-                .into_response();
-        };
-        let policy = format!(
-            "default-src 'none'; style-src {}; form-action {form_action}; base-uri 'none'; \
-             frame-ancestors 'none'",
-            self.style,
+        let content = format!("style-src {}; form-action {form_action}", source(STYLE));
+        let layout = context! { style => STYLE };
+        self.send(status, ("layout.html", layout), template, values, &content)
+    }
+
+    /// A page of the dashboard.
+    pub(crate) fn dashboard(&self, status: StatusCode, template: &str, values: &Value) -> Response {
+        let style = format!("{STYLE}{DASHBOARD_STYLE}");
+        let content = format!(
+            "style-src {}; script-src {}; form-action 'self'",
+            source(&style),
+            source(DASHBOARD_SCRIPT),
         );
-        let headers = [
-            (header::CONTENT_SECURITY_POLICY, policy),
-            (header::CACHE_CONTROL, "no-store".into()),
-            // Not `no-referrer`: with it browsers send `Origin: null` with forms.
-            (header::REFERRER_POLICY, "same-origin".into()),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".into()),
-            (header::X_FRAME_OPTIONS, "DENY".into()),
-        ];
-        (status, headers, Html(html)).into_response()
+        let layout = context! { style, script => DASHBOARD_SCRIPT };
+        self.send(status, ("dashboard.html", layout), template, values, &content)
     }
 
     /// A page that only says what is wrong.
@@ -72,19 +61,66 @@ impl Pages {
         self.page(StatusCode::OK, "notice.html", "'none'", &context! { title, text })
     }
 
+    fn send(
+        &self,
+        status: StatusCode,
+        (layout, around): (&str, Value),
+        template: &str,
+        values: &Value,
+        content: &str,
+    ) -> Response {
+        let around = context! { ..around, ..values.clone() };
+        let rendered = self
+            .render(template, values)
+            .and_then(|body| self.render(layout, &context! { body, ..around }));
+        let Ok(html) = rendered else {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be rendered\n")
+                .into_response();
+        };
+        (status, headers(content), Html(html)).into_response()
+    }
+
     fn render(&self, template: &str, values: &Value) -> Result<String, minijinja::Error> {
         self.templates.get_template(template)?.render(values)
     }
 }
 
+/// The headers of every page; `content` is what its policy allows.
+pub(crate) fn headers(content: &str) -> [(header::HeaderName, String); 5] {
+    let policy = format!("default-src 'none'; {content}; base-uri 'none'; frame-ancestors 'none'");
+    [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CACHE_CONTROL, "no-store".into()),
+        // Not `no-referrer`: with it browsers send `Origin: null` with forms.
+        (header::REFERRER_POLICY, "same-origin".into()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".into()),
+        (header::X_FRAME_OPTIONS, "DENY".into()),
+    ]
+}
+
+/// The name of an embedded style sheet or script in a policy.
+pub(crate) fn source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(sha256(text.as_bytes())))
+}
+
 /// Names end in `.html`, which turns escaping on.
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 13] = [
+    ("audit.html", include_str!("dashboard/audit.html")),
+    ("client_delete.html", include_str!("dashboard/client_delete.html")),
+    ("client_new.html", include_str!("dashboard/client_new.html")),
+    ("clients.html", include_str!("dashboard/clients.html")),
     ("consent.html", include_str!("consent.html")),
+    ("dashboard.html", include_str!("dashboard/dashboard.html")),
     ("device.html", include_str!("device.html")),
+    ("keys.html", include_str!("dashboard/keys.html")),
     ("layout.html", include_str!("layout.html")),
     ("notice.html", include_str!("notice.html")),
+    ("organisation.html", include_str!("dashboard/organisation.html")),
     ("problem.html", include_str!("problem.html")),
     ("signin.html", include_str!("signin.html")),
 ];
 
-const STYLE: &str = include_str!("style.css");
+/// Colours and controls, which the live view shares.
+pub(crate) const STYLE: &str = include_str!("style.css");
+const DASHBOARD_STYLE: &str = include_str!("dashboard/dashboard.css");
+const DASHBOARD_SCRIPT: &str = include_str!("dashboard/copy.js");

@@ -191,7 +191,9 @@ fn a_renewed_token_that_nobody_could_use_is_renewed_again_and_opens_no_browser()
         let granted = Granted { access, refresh, expires_in, scope: None, id_token: None };
         world.event(Event::Granted(Box::new(Ok(granted)))).saved(2);
         world.seen();
-        world.pass(Duration::from_secs(wait)).answer(5, 401, "");
+        // It is asked whether it is there meanwhile.
+        world.pass(Duration::from_secs(wait)).seen();
+        world.answer(5, 401, "");
         assert_eq!(world.seen().first().unwrap(), "lock");
     }
 }

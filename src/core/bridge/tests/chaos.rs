@@ -1,5 +1,6 @@
-//! Whatever a gateway does: every request gets exactly one answer, in bounded time, and when the
-//! gateway is well again the next request succeeds.
+//! Whatever a gateway does: every request gets exactly one answer, in bounded time; nothing that may
+//! have run is sent again unless it only asks; and when the gateway is well again the next request
+//! succeeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,8 @@ struct Chaos {
     streams: BTreeSet<u64>,
     /// Requests that were taken, and whose answers are expected on the shared stream.
     taken: Vec<Value>,
+    /// How often a call may have run, by its id.
+    ran: BTreeMap<u64, u32>,
     sent: u64,
     answers: BTreeMap<u64, u32>,
     results: BTreeSet<u64>,
@@ -30,6 +33,8 @@ struct Asked {
     path: String,
     id: Option<Value>,
     call: String,
+    /// `Last-Event-ID`: here, the id of the request whose answer is wanted.
+    last: Option<Value>,
 }
 
 impl Chaos {
@@ -39,6 +44,7 @@ impl Chaos {
             open: BTreeMap::new(),
             streams: BTreeSet::new(),
             taken: Vec::new(),
+            ran: BTreeMap::new(),
             sent: 0,
             answers: BTreeMap::new(),
             results: BTreeSet::new(),
@@ -59,6 +65,10 @@ impl Chaos {
                             path: request.url.path().to_owned(),
                             id: message.get("id").cloned(),
                             call: message["method"].as_str().unwrap_or_default().to_owned(),
+                            last: request
+                                .headers
+                                .get("last-event-id")
+                                .map(|last| serde_json::from_slice(last.as_bytes()).unwrap()),
                         },
                     );
                 }
@@ -82,10 +92,15 @@ impl Chaos {
         }
     }
 
-    fn ask(&mut self) -> u64 {
+    fn ask(&mut self, how: u8) -> u64 {
         let id = self.sent;
         self.sent += 1;
-        let method = if id == 0 { "initialize" } else { "tools/list" };
+        let method = match (id, how % 4) {
+            (0, _) => "initialize",
+            (_, 0) => "tools/list",
+            (_, 1) => "logging/setLevel",
+            _ => "tools/call",
+        };
         self.world.line(&format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"protocolVersion":"2025-06-18"}}}}"#
         ));
@@ -102,9 +117,34 @@ impl Chaos {
         self.collect();
     }
 
+    /// The message of this exchange may run now.
+    fn run(&mut self, exchange: u64) {
+        let Some(asked) = self.open.get(&exchange) else { return };
+        if let (Some(id), "tools/call") = (asked.id.as_ref().and_then(Value::as_u64), &*asked.call)
+        {
+            *self.ran.entry(id).or_default() += 1;
+        }
+    }
+
+    /// Opens a stream; of Streamable HTTP perhaps with an id by which it can be read on.
+    fn begin(&mut self, exchange: u64, resumable: bool) {
+        self.streams.insert(exchange);
+        self.world.open(exchange);
+        let id = self.open.get(&exchange).and_then(|asked| asked.id.clone());
+        if let (true, Some(id)) = (resumable, id) {
+            let id = Some(id.to_string());
+            let event = StreamEvent { name: None, data: Bytes::new(), id, retry: None };
+            self.world.back(exchange, HttpEvent::Message(event));
+        }
+        self.collect();
+    }
+
     /// Does what a good gateway does with one exchange.
     fn serve(&mut self, exchange: u64) {
         let Some(asked) = self.open.get(&exchange).cloned() else { return };
+        if !self.streams.contains(&exchange) {
+            self.run(exchange);
+        }
         match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", "/sse") if self.streams.insert(exchange) => {
                 self.world.open(exchange).message(exchange, "endpoint", "/messages");
@@ -115,10 +155,18 @@ impl Chaos {
                     self.collect();
                 }
             }
+            ("GET", _) if let Some(id) = asked.last => {
+                if !self.streams.contains(&exchange) {
+                    self.begin(exchange, false);
+                }
+                self.world.message(exchange, "message", &Self::result(&id));
+                self.close(exchange);
+            }
             ("GET", _) if !self.streams.contains(&exchange) => {
                 self.open.remove(&exchange);
                 self.world.answer(exchange, 405, "");
             }
+            ("POST", "/messages") if self.streams.contains(&exchange) => self.close(exchange),
             ("POST", "/messages") => {
                 self.open.remove(&exchange);
                 self.taken.extend(asked.id);
@@ -162,8 +210,18 @@ impl Chaos {
     /// Does something else.
     fn mistreat(&mut self, exchange: u64, how: u8) {
         if self.streams.contains(&exchange) {
-            return match how % 3 {
+            return match how % 5 {
                 0 => self.close(exchange),
+                3 => {
+                    self.open.remove(&exchange);
+                    self.streams.remove(&exchange);
+                    self.world.refuse(exchange, Delivery::Unknown);
+                    self.collect();
+                }
+                4 => {
+                    self.world.back(exchange, HttpEvent::Beat);
+                    self.collect();
+                }
                 1 => {
                     self.world.message(exchange, "message", r#"{"id":77777,"result":{}}"#);
                     self.collect();
@@ -181,11 +239,11 @@ impl Chaos {
             // It was taken, in whatever words; the answer is due on the shared stream.
             self.taken.extend(asked.id.clone());
         }
+        if matches!(how % 16, 0 | 1 | 9..=12 | 14 | 15) && !asks_for_later(how) {
+            self.run(exchange);
+        }
         match how % 16 {
-            12 => {
-                self.streams.insert(exchange);
-                self.world.open(exchange);
-            }
+            12 => self.begin(exchange, how < 128),
             13 => {
                 self.open.remove(&exchange);
                 self.world.refuse(exchange, Delivery::NotDelivered);
@@ -195,13 +253,14 @@ impl Chaos {
                 self.world.refuse(exchange, Delivery::Unknown);
             }
             15 => {
-                self.world.open(exchange);
-                self.collect();
+                self.begin(exchange, how < 128);
                 return self.close(exchange);
             }
             status => {
                 self.open.remove(&exchange);
-                self.world.answer(exchange, STATUSES[usize::from(status)], "");
+                let later = [("retry-after", "3")];
+                let headers = if asks_for_later(how) { &later[..] } else { &[] };
+                self.world.answer_with(exchange, STATUSES[usize::from(status)], headers, "");
             }
         }
         self.collect();
@@ -212,11 +271,16 @@ impl Chaos {
         let exchange = exchanges.get(usize::from(which) % exchanges.len().max(1)).copied();
         match (what % 8, exchange) {
             (0, _) => {
-                self.ask();
+                self.ask(how);
             }
             (1, _) => {
                 self.world.line(INITIALIZED);
                 self.collect();
+            }
+            (2, _) if how < 8 => {
+                // The machine sleeps, or a gateway is silent for minutes.
+                self.world.now.unix += u64::from(how) * 60;
+                self.pass(u64::from(how) * 20);
             }
             (2, _) => self.pass(u64::from(how % 20)),
             (3 | 4, Some(exchange)) => self.serve(exchange),
@@ -236,9 +300,14 @@ impl Chaos {
     }
 }
 
+/// Whether a status comes with a wait: then nothing has run.
+fn asks_for_later(how: u8) -> bool {
+    128 <= how && matches!(how % 16, 8 | 11)
+}
+
 fn check(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
     let mut chaos = Chaos::new(world);
-    chaos.ask();
+    chaos.ask(0);
     for (what, which, how) in script {
         chaos.act(*what, *which, *how);
     }
@@ -246,7 +315,10 @@ fn check(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
     for id in 0..chaos.sent {
         prop_assert_eq!(chaos.answers.get(&id), Some(&1), "request {}", id);
     }
-    let last = chaos.ask();
+    for (id, times) in &chaos.ran {
+        prop_assert!(*times <= 1, "call {} may have run {} times", id, times);
+    }
+    let last = chaos.ask(2);
     chaos.recover();
     prop_assert!(chaos.results.contains(&last), "a gateway that is well again is of no use");
     Ok(())

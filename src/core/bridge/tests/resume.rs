@@ -53,7 +53,8 @@ fn a_server_that_polls_is_asked_again_after_the_time_it_names() {
 
 #[test]
 fn a_poll_without_a_time_comes_ever_more_slowly_and_without_end() {
-    let mut world = primed();
+    let mut world = World::with(crate::config::Ping::Never, None, false);
+    world.line(CALL).open(4).event_with_id(4, "e1", "").seen();
     let mut exchange = 4;
     for _ in 0..20 {
         world.back(exchange, HttpEvent::Ended).pass(Duration::from_mins(1));

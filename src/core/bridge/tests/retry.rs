@@ -182,3 +182,32 @@ fn a_stream_that_one_503_keeps_away_comes_back() {
     world.pass(Duration::from_millis(19_999)).check(&[]);
     world.pass(Duration::from_secs(1)).check(&["#5 GET /sse version=2025-06-18"]);
 }
+
+#[test]
+fn what_was_answered_after_all_is_not_sent_again() {
+    let mut world = World::sse();
+    world.line(INITIALIZE).open(1).message(1, "endpoint", "/messages?id=1");
+    world.answer_with(2, 503, &[("retry-after", "3")], "").seen();
+    // The proxy was wrong: it was taken, and here is the answer.
+    world.message(1, "message", RESULT).line(LIST).pass(Duration::from_secs(5));
+    world.check(&[
+        &format!("host < {RESULT}"),
+        "#3 POST /messages?id=1 version=2025-06-18 tools/list",
+    ]);
+}
+
+#[test]
+fn who_waits_behind_a_handshake_in_vain_learns_what_it_waits_for() {
+    let mut world = World::ready_http();
+    world.line(CALL).answer(4, 404, "").seen();
+    let mut exchange = 5;
+    for _ in 0..16 {
+        world.answer_with(exchange, 503, &[("retry-after", "2")], "deploying");
+        exchange += 1;
+        world.pass(Duration::from_secs(3));
+    }
+    let failure = world.bridge.outcome().unwrap().to_string();
+    assert!(failure.contains("503: deploying"), "{failure}");
+    // It goes on by itself all the same.
+    assert_eq!(world.seen().last().unwrap(), &format!("#{exchange} POST /mcp initialize"));
+}
