@@ -20,6 +20,8 @@ pub struct Config {
     pub store_key: String,
     /// Which transports to try, and in which order.
     pub transport: TransportChoice,
+    /// Which era of the protocol is spoken to the server.
+    pub protocol: Protocol,
     /// Headers for every request to the endpoint's origin, in order, names as typed.
     pub headers: Vec<Header>,
     /// What to do about a 401.
@@ -108,6 +110,18 @@ pub enum TransportChoice {
     SseFirst,
     /// HTTP+SSE only.
     SseOnly,
+}
+
+/// `--protocol`: which era of the protocol is spoken to the server, whatever the host speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// The host's, if the server speaks that; the other one if not.
+    #[default]
+    Auto,
+    /// Revisions with a handshake, up to 2025-11-25.
+    Legacy,
+    /// Revisions without, from 2026-07-28 on.
+    Modern,
 }
 
 /// How much to say on stderr.

@@ -66,6 +66,14 @@ pub(super) struct Flags {
     #[arg(long, value_name = "ORDER", help_heading = "Connection")]
     pub(super) transport: Option<String>,
 
+    /// auto, legacy or modern [default: auto]
+    ///
+    /// Which era of the protocol the server is spoken to in, whatever the host speaks: `legacy` is
+    /// up to 2025-11-25, `modern` from 2026-07-28 on. `auto` finds out, and translates where host
+    /// and server differ.
+    #[arg(long, value_name = "ERA", help_heading = "Connection")]
+    pub(super) protocol: Option<String>,
+
     /// Allow http to servers other than this machine
     ///
     /// Without it, http is accepted for `localhost`, 127.0.0.0/8 and `[::1]` only.
@@ -303,4 +311,4 @@ fn help(rendered: &StyledStr) -> String {
 }
 
 /// Flags of mcp-remote whose value nobody reads yet.
-const ACCEPTED: &[&str] = &["protocol"];
+const ACCEPTED: &[&str] = &[];

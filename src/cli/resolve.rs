@@ -9,7 +9,9 @@ use super::flags::Flags;
 use super::headers;
 use super::typed::Typed;
 use super::{Misuse, desktop, network, server, sign_in, state_dir};
-use crate::config::{Caller, Config, McpRemote, TokenStore, TransportChoice, Verbosity, Way};
+use crate::config::{
+    Caller, Config, McpRemote, Protocol, TokenStore, TransportChoice, Verbosity, Way,
+};
 
 /// Validates the command line; the warnings are for stderr.
 pub(super) fn resolve(
@@ -30,6 +32,7 @@ pub(super) fn resolve(
     let (state_dir, token_store) = place(&flags, environment)?;
     let config = Config {
         transport: transport(&flags, &server, &mut warnings),
+        protocol: protocol(&flags, &mut warnings),
         access: headers::access(&headers),
         caller: Caller::Host,
         desktop: !desktop::look(environment).headless,
@@ -78,6 +81,18 @@ fn transport(flags: &Flags, server: &Url, warnings: &mut Vec<String>) -> Transpo
                 "`http-first`, `sse-first`, `http-only` or `sse-only`",
             ));
             server::default_transport(server)
+        }
+    }
+}
+
+fn protocol(flags: &Flags, warnings: &mut Vec<String>) -> Protocol {
+    match flags.protocol.as_deref() {
+        None | Some("auto") => Protocol::Auto,
+        Some("legacy") => Protocol::Legacy,
+        Some("modern") => Protocol::Modern,
+        Some(_) => {
+            warnings.push(ignored("`--protocol`", "`auto`, `legacy` or `modern`"));
+            Protocol::Auto
         }
     }
 }

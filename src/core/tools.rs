@@ -1,12 +1,10 @@
 //! Tools that the user does not want to see (`--ignore-tool`): the one change that this program
 //! makes to an answer, and only where it was asked to.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::members::Members;
 
 /// The names of tools that are hidden.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,26 +30,17 @@ impl Hidden {
 
     /// The result of a `tools/list` without the hidden tools; `None` if it has none of them. All
     /// else stays as it was written.
-    pub fn filter(&self, result: &RawValue) -> Option<String> {
-        let Members(members) = serde_json::from_str(result.get()).ok()?;
-        let mut hidden = false;
-        let mut text = String::with_capacity(result.get().len());
-        for (name, value) in members {
-            text.push(if text.is_empty() { '{' } else { ',' });
-            text.push_str(&serde_json::to_string(&name).ok()?);
-            text.push(':');
-            match (name.as_ref(), serde_json::from_str::<Vec<&RawValue>>(value.get())) {
-                ("tools", Ok(tools)) => {
-                    let kept: Vec<_> = tools.iter().filter(|tool| !self.is_hidden(tool)).collect();
-                    hidden |= kept.len() < tools.len();
-                    let kept: Vec<_> = kept.iter().map(|tool| tool.get()).collect();
-                    text.push_str(&format!("[{}]", kept.join(",")));
-                }
-                _ => text.push_str(value.get()),
-            }
+    pub fn filter(&self, result: &str) -> Option<String> {
+        let mut members = Members::read(result)?;
+        let tools: Vec<&RawValue> = serde_json::from_str(members.get("tools")?).ok()?;
+        let kept: Vec<_> = tools.iter().filter(|tool| !self.is_hidden(tool)).collect();
+        if kept.len() == tools.len() {
+            return None;
         }
-        text.push('}');
-        hidden.then_some(text)
+        let kept: Vec<_> = kept.iter().map(|tool| tool.get()).collect();
+        let kept = format!("[{}]", kept.join(","));
+        members.set("tools", kept);
+        Some(members.write())
     }
 
     fn is_hidden(&self, tool: &RawValue) -> bool {
@@ -66,31 +55,6 @@ pub fn name(object: &RawValue) -> Option<String> {
         name: String,
     }
     serde_json::from_str::<Named>(object.get()).ok().map(|named| named.name)
-}
-
-/// The members of an object, in the order in which they stand.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    members.push((Cow::Owned(key), map.next_value()?));
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(InOrder).map(Self)
-    }
 }
 
 /// Whether the pattern matches the whole text. Greedy with one step back, so that no pattern is
@@ -153,13 +117,11 @@ mod tests {
 
     #[test]
     fn nothing_but_the_hidden_tools_changes() {
-        let filter = |patterns: &[&str], text: &str| {
-            hidden(patterns).filter(&RawValue::from_string(text.to_owned()).unwrap())
-        };
+        let filter = |patterns: &[&str], text: &str| hidden(patterns).filter(text);
         let list = r#"{"n":1.0,"tools":[{"name":"a","x":1e400},{"name":"b"},7],"next\u0043ursor":"c","n":2}"#;
         assert_eq!(
             filter(&["B"], list).unwrap(),
-            r#"{"n":1.0,"tools":[{"name":"a","x":1e400},7],"nextCursor":"c","n":2}"#
+            r#"{"n":1.0,"tools":[{"name":"a","x":1e400},7],"next\u0043ursor":"c","n":2}"#
         );
         assert_eq!(filter(&["c"], list), None, "what hides nothing changes nothing");
         assert_eq!(filter(&["*"], "[]"), None);

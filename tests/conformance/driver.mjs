@@ -27,8 +27,7 @@ const { flags, play, isRefused } = scenario(env.MCP_CONFORMANCE_SCENARIO, contex
 
 function startBridge(url) {
   const [program, ...more] = JSON.parse(env.APEXMCP_CONFORMANCE_BRIDGE);
-  const protocol = version < FIRST_STATELESS ? [] : ['--protocol', 'modern'];
-  const args = [url, '--token-store', 'file', ...flags, ...protocol, ...more];
+  const args = [url, '--token-store', 'file', ...flags, ...more];
   // Nothing else of this environment, so that the result is the same everywhere.
   const environment = {
     // The browser is a program for the same Node.js.

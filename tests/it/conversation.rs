@@ -16,7 +16,7 @@ fn urls(gateway: &Gateway) -> [String; 2] {
 }
 
 /// The main job: the handshake, the list, a result, what a server has to say, what it asks.
-fn converse(bridge: &mut Bridge) {
+pub fn converse(bridge: &mut Bridge) {
     let initialize = bridge.handshake("2025-06-18");
     assert_eq!(initialize["result"]["protocolVersion"], "2025-06-18", "{initialize}");
     let tools = bridge.request(1, "tools/list", json!({}));

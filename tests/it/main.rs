@@ -14,6 +14,7 @@ mod chain;
 mod conversation;
 mod drop_in;
 mod endings;
+mod eras;
 mod faults;
 mod import;
 #[cfg(target_os = "linux")]

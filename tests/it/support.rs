@@ -130,7 +130,7 @@ pub struct Bridge {
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
-    seen: Vec<String>,
+    pub seen: Vec<String>,
 }
 
 /// How it ended.

@@ -13,7 +13,7 @@ const MCP_REMOTE: &[(&[&str], &str)] = &[
     (&["--callback-path", "/cb"], "path /cb"),
     (&["--allow-http"], ""),
     (&["--transport", "http-first"], ""),
-    (&["--protocol", "auto"], NO_EFFECT),
+    (&["--protocol", "legacy"], "Legacy"),
     (&["--debug"], "Debug"),
     (&["--silent"], "Silent"),
     (&["--enable-proxy"], ""),
@@ -89,6 +89,14 @@ fn the_docs_tell_the_truth_about_every_flag() {
 }
 
 #[test]
+fn eras() {
+    check(&[URL, "--protocol", "auto"], &[], PLAIN);
+    check(&[URL, "--protocol", "modern"], &[], &format!("{PLAIN}\nModern"));
+    let warning = "warning: `--protocol` is ignored, expected `auto`, `legacy` or `modern`";
+    check(&[URL, "--protocol", "2026"], &[], &format!("{PLAIN}\n{warning}"));
+}
+
+#[test]
 fn the_first_occurrence_counts() {
     let warning = "is given more than once; the first one counts";
     check(
@@ -100,9 +108,7 @@ fn the_first_occurrence_counts() {
     check(
         &["--protocol", "auto", "--protocol", "modern", URL],
         &[],
-        &format!(
-            "{PLAIN}\nwarning: `--protocol` has no effect in this version\nwarning: `--protocol` {warning}"
-        ),
+        &format!("{PLAIN}\nwarning: `--protocol` {warning}"),
     );
     check(
         &[URL, "--ignore-tool", "a", "--ignore-tool", "b"],

@@ -20,7 +20,8 @@ use std::path::Path;
 use super::sign_in::DEFAULT_HOST;
 use super::{Environment, Invocation, LogoutRequest, parse};
 use crate::config::{
-    Config, ConfiguredClient, Liveness, Network, ResourceParameter, TokenStore, Verbosity, Way,
+    Config, ConfiguredClient, Liveness, Network, Protocol, ResourceParameter, TokenStore,
+    Verbosity, Way,
 };
 
 /// An environment of a test: variables, and files whose name begins with `/`.
@@ -139,6 +140,7 @@ fn render_config(config: &Config, warnings: &[String]) -> String {
             .then(|| format!("head {:?}", network.head_limit)),
         (network.pause_limit != default.pause_limit)
             .then(|| format!("pause {:?}", network.pause_limit)),
+        (config.protocol != Protocol::Auto).then(|| format!("{:?}", config.protocol)),
         (config.liveness.ping != Liveness::default().ping)
             .then(|| format!("ping {:?}", config.liveness.ping)),
         (config.liveness.request_limit != Liveness::default().request_limit)

@@ -55,6 +55,7 @@ impl Bridge {
             self.outcome = Some(failure);
         }
         self.give_up_parked(now, out);
+        self.end_translated(now, out);
         self.closing = Some(Closing::Draining(now.after(GRACE.saturating_sub(ago))));
     }
 
@@ -139,9 +140,10 @@ impl Bridge {
         self.fail_queue(waiting, now, out);
         let open: Vec<_> = self.pending.keys().cloned().collect();
         for id in open {
-            self.fail(&id, sent, out);
+            self.fail(&id, sent, now, out);
         }
         self.abort_posts(|_| true, out);
+        self.settle(now, out);
     }
 
     fn farewell(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Pending, Phase, Stream};
+use super::{Bridge, Interest, Pending, Phase, Stream};
 use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
 use crate::core::link::Transport;
@@ -43,12 +43,11 @@ impl Bridge {
         match read(&bytes) {
             Ok(Frame::Single(message)) => {
                 let lists_tools = self.lists_tools(&message);
-                if self.is_for_host(&message, from, now, out) {
-                    let text = bytes.slice_ref(bytes.trim_ascii());
-                    let text = lists_tools
-                        .and_then(|result| self.without_hidden_tools(&text, result))
-                        .unwrap_or(text);
-                    out.push(Effect::Write(one_line(text)));
+                let text = bytes.slice_ref(bytes.trim_ascii());
+                if self.is_for_host(&message, &text, from, now, out) {
+                    let filtered =
+                        lists_tools.and_then(|result| self.without_tools(&text, result, out));
+                    self.tell_host(filtered.unwrap_or(text), Some(from), now, out);
                 }
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
@@ -75,10 +74,10 @@ impl Bridge {
             match read_object(member.get()) {
                 Ok(message) => {
                     let lists_tools = self.lists_tools(&message);
-                    if self.is_for_host(&message, from, now, out) {
-                        let text = bytes.slice_ref(member.get().as_bytes());
+                    let text = bytes.slice_ref(member.get().as_bytes());
+                    if self.is_for_host(&message, &text, from, now, out) {
                         let filtered =
-                            lists_tools.and_then(|result| self.without_hidden_tools(&text, result));
+                            lists_tools.and_then(|result| self.without_tools(&text, result, out));
                         changed |= filtered.is_some();
                         kept.push(filtered.unwrap_or(text));
                     }
@@ -87,26 +86,39 @@ impl Bridge {
             }
         }
         let whole = kept.len() == members.len() && !changed;
-        if whole && self.handshake.has_batches() {
+        let translated = self.eras.translator.is_some();
+        if whole && self.handshake.has_batches() && !translated {
             out.push(Effect::Write(one_line(bytes.slice_ref(bytes.trim_ascii()))));
             return;
         }
         for member in kept {
-            out.push(Effect::Write(one_line(member)));
+            self.tell_host(member, Some(from), now, out);
         }
     }
 
-    /// The result in which tools may have to be hidden; to be asked before the answer is settled.
+    /// The result in which tools may have to be left out; to be asked before the answer is settled.
     fn lists_tools<'a>(&self, message: &Message<'a>) -> Option<&'a RawValue> {
         let Message::Response { id: Some(id), result: Some(result) } = message else { return None };
-        let lists = !self.hidden_tools.is_empty()
+        let lists = (!self.hidden_tools.is_empty() || self.eras.is_modern())
             && self.pending.get(id).is_some_and(|pending| pending.lists_tools);
         lists.then_some(*result)
     }
 
-    /// The message with its result, which stands in it, filtered; `None` if it hides nothing.
-    fn without_hidden_tools(&self, message: &Bytes, result: &RawValue) -> Option<Bytes> {
-        let filtered = self.hidden_tools.filter(result)?;
+    /// The message with its result, which stands in it, without the tools that the user does not
+    /// want to see and those that nobody may be shown; `None` if it has none of them.
+    fn without_tools(
+        &mut self,
+        message: &Bytes,
+        result: &RawValue,
+        out: &mut Outbox<'_>,
+    ) -> Option<Bytes> {
+        let valid = self.learn_tools(result.get(), out);
+        let filtered = match &valid {
+            _ if self.hidden_tools.is_empty() => None,
+            Some(valid) => self.hidden_tools.filter(valid),
+            None => self.hidden_tools.filter(result.get()),
+        };
+        let filtered = filtered.or(valid)?;
         let begin = result.get().as_ptr().addr().checked_sub(message.as_ptr().addr())?;
         let end = begin.checked_add(result.get().len())?;
         let (before, after) = (message.get(..begin)?, message.get(end..)?);
@@ -117,6 +129,7 @@ impl Bridge {
     fn is_for_host(
         &mut self,
         message: &Message<'_>,
+        text: &Bytes,
         from: ExchangeId,
         now: Moment,
         out: &mut Outbox<'_>,
@@ -126,7 +139,16 @@ impl Bridge {
         {
             self.progress(*params, from, now);
         }
-        let Message::Response { id, result } = message else { return true };
+        let (id, result) = match message {
+            Message::Response { id, result } => (id, result),
+            Message::Request { method, .. } if self.eras.is_modern() => {
+                out.tell(Notice::Warning(format!(
+                    "dropping a request of the gateway, `{method}`: this revision has none"
+                )));
+                return false;
+            }
+            _ => return true,
+        };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.
             out.tell(Notice::Warning("the gateway sent an error without an id".to_owned()));
@@ -156,6 +178,9 @@ impl Bridge {
         if let (Some(lasting), Some(_)) = (pending.lasting, result) {
             self.has_set(lasting, out);
         }
-        true
+        match pending.interest {
+            Interest::Discover | Interest::Probe => self.question_answered(id, text, now, out),
+            Interest::Listen | Interest::None => true,
+        }
     }
 }

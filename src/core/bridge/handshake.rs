@@ -252,7 +252,7 @@ impl Bridge {
             self.set_again(now);
         }
         self.phase = Phase::Ready;
-        self.pay_owed(out);
+        self.pay_owed(now, out);
         if self.transport == Transport::Http {
             self.open_listen(now, out);
         }

@@ -24,7 +24,7 @@ impl Bridge {
             return;
         }
         match read(&line) {
-            Ok(Frame::Single(message)) => self.message(&message, line.clone(), now, out),
+            Ok(Frame::Single(message)) => self.host_message(&message, line.clone(), now, out),
             Ok(Frame::Batch(members)) if self.handshake.has_batches() => {
                 self.batch(&members, &line, now, out);
             }
@@ -68,7 +68,7 @@ impl Bridge {
             match read_object(member.get()) {
                 Ok(message) => {
                     let bytes = line.slice_ref(member.get().as_bytes());
-                    self.message(&message, bytes, now, out);
+                    self.host_message(&message, bytes, now, out);
                 }
                 Err(Malformed::NotRpc(Some(id))) => self.invalid(id, NO_MESSAGE, out),
                 Err(_) => out.tell(Notice::Warning("ignoring a member of a batch".to_owned())),
@@ -104,15 +104,29 @@ impl Bridge {
         self.enqueue(line.clone(), Kind::Batch(ids), now);
     }
 
-    fn message(&mut self, message: &Message<'_>, bytes: Bytes, now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn message(
+        &mut self,
+        message: &Message<'_>,
+        bytes: Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let claims = self.eras.claim(message);
         match message {
-            Message::Request { id, method, params } => match self.hidden_tool(method, *params) {
-                Some(name) if !self.pending.contains_key(id) => {
-                    let failure = Box::new(Failure::HiddenTool(name));
-                    out.push(Effect::Fail(Some(id.clone()), failure));
-                }
-                _ => self.request(id, method, *params, bytes, now, out),
-            },
+            Message::Request { id, method, params } => {
+                let pending = Pending::new(method, *params, now);
+                let kind = if pending.initialize {
+                    Kind::Initialize(id.clone())
+                } else {
+                    Kind::Request(id.clone())
+                };
+                let mut outgoing = Outgoing::new(bytes, kind, now);
+                outgoing.urgent = method == "ping";
+                // A lost request of 2026-07-28 may only come again as another one.
+                outgoing.safe = is_safe(method) && claims.is_none();
+                outgoing.claims = claims;
+                self.request(id, pending, outgoing, now, out);
+            }
             Message::Notification { method, params } => match method.as_ref() {
                 // Our own handshake says it when its time has come.
                 "notifications/initialized" if self.phase.is_replay() => {
@@ -120,8 +134,15 @@ impl Bridge {
                 }
                 "notifications/initialized" => self.enqueue(bytes, Kind::Initialized, now),
                 "notifications/cancelled" => self.cancel(*params, bytes, now, out),
-                _ => self.enqueue(bytes, Kind::Notification, now),
+                _ => {
+                    let mut outgoing = Outgoing::new(bytes, Kind::Notification, now);
+                    outgoing.claims = claims;
+                    self.queue.push_back(outgoing);
+                }
             },
+            Message::Response { .. } if self.eras.is_modern() => {
+                out.detail("dropping an answer of the host: the server has asked nothing");
+            }
             Message::Response { .. } => self.enqueue(bytes, Kind::Response, now),
         }
     }
@@ -129,9 +150,8 @@ impl Bridge {
     fn request(
         &mut self,
         id: &Id,
-        method: &str,
-        params: Option<&RawValue>,
-        bytes: Bytes,
+        pending: Pending,
+        outgoing: Outgoing,
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
@@ -140,29 +160,21 @@ impl Bridge {
             out.push(Effect::Fail(Some(id.clone()), Box::new(failure)));
             return;
         }
-        if method == "ping" && self.access.is_signing_in() {
+        // Of the requests only a ping is urgent.
+        if outgoing.urgent && self.access.is_signing_in() {
             // It asks whether somebody is there, and only this program is.
             let pong = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.to_json());
             out.push(Effect::Write(pong.into()));
             return;
         }
         self.expect_answer(now);
-        let pending = Pending::new(method, params, now);
-        let kind = if pending.initialize {
-            Kind::Initialize(id.clone())
-        } else {
-            Kind::Request(id.clone())
-        };
         self.pending.insert(id.clone(), pending);
-        let mut outgoing = Outgoing::new(bytes, kind, now);
-        outgoing.urgent = method == "ping";
-        outgoing.safe = is_safe(method);
         self.hurry(now);
         self.queue.push_back(outgoing);
     }
 
     /// The name of the tool that a request calls, if the user has hidden it.
-    fn hidden_tool(&self, method: &str, params: Option<&RawValue>) -> Option<String> {
+    pub(super) fn hidden_tool(&self, method: &str, params: Option<&RawValue>) -> Option<String> {
         if method != "tools/call" || self.hidden_tools.is_empty() {
             return None;
         }
@@ -181,6 +193,9 @@ impl Bridge {
         let Some(id) = params.and_then(cancelled_id) else {
             return self.enqueue(bytes, Kind::Notification, now);
         };
+        if self.eras.is_modern() {
+            return self.cancel_stream(&id, out);
+        }
         if self.pending.get(&id).is_some_and(|pending| pending.initialize) {
             out.detail("the host cancelled `initialize`, which cannot be cancelled");
             return;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::HeaderValue;
 use serde_json::value::RawValue;
 
 use super::overdue::progress_token;
+use super::refresh::Refresh;
 use super::restore::Lasting;
 use super::resume::Position;
 use crate::core::event::ExchangeId;
@@ -46,6 +48,10 @@ pub(super) struct Outgoing {
     pub(super) deferred: u8,
     /// How far the stream that answers it was read.
     pub(super) position: Position,
+    /// The version that it claims for itself (MCP 2026-07-28).
+    pub(super) claims: Option<HeaderValue>,
+    /// How often the list of tools was read for it, because its headers were wrong.
+    pub(super) refreshed: u8,
 }
 
 impl Outgoing {
@@ -65,6 +71,8 @@ impl Outgoing {
             repeated: 0,
             deferred: 0,
             position: Position::default(),
+            claims: None,
+            refreshed: 0,
         }
     }
 
@@ -144,6 +152,8 @@ pub(super) struct Pending {
     pub(super) lasting: Option<Lasting>,
     /// Over HTTP+SSE: what was taken and may be sent again, should the stream be lost.
     pub(super) again: Option<Box<Outgoing>>,
+    /// What else the bridge wants of its answer.
+    pub(super) interest: Interest,
 }
 
 impl Pending {
@@ -158,6 +168,30 @@ impl Pending {
             token: progress_token(params),
             lasting: Lasting::of(method, params),
             again: None,
+            interest: Interest::of(method),
+        }
+    }
+}
+
+/// What the bridge itself wants of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interest {
+    /// Nothing: it belongs to the host.
+    None,
+    /// What the server speaks.
+    Discover,
+    /// The same; the host has not asked, and does not see the answer.
+    Probe,
+    /// Nothing but its end: it goes on as long as the host wants it.
+    Listen,
+}
+
+impl Interest {
+    fn of(method: &str) -> Self {
+        match method {
+            "server/discover" => Self::Discover,
+            "subscriptions/listen" => Self::Listen,
+            _ => Self::None,
         }
     }
 }
@@ -173,6 +207,8 @@ pub(super) enum Exchange {
     Listen(Option<u64>),
     /// The one stream of HTTP+SSE.
     Stream(Option<u64>),
+    /// The list of tools, for a call that was refused.
+    Refresh(Box<Refresh>),
     Goodbye,
 }
 
@@ -181,6 +217,7 @@ impl Exchange {
     pub(super) fn outgoing(&self) -> Option<&Outgoing> {
         match self {
             Self::Post(outgoing, _) | Self::Resume(outgoing, _) => Some(outgoing),
+            Self::Refresh(refresh) => Some(refresh.call()),
             Self::Listen(_) | Self::Stream(_) | Self::Goodbye => None,
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::backoff::Backoff;
-use super::event::{Effect, Event, ExchangeId, HttpEvent, Notice, StoreEvent};
+use super::event::{Effect, Event, ExchangeId, HttpEvent, StoreEvent};
 use super::failure::Failure;
 use super::jsonrpc::Id;
 use super::link::{Carrier, Transport};
@@ -18,11 +18,14 @@ use super::oauth::access::{About, Access};
 use super::outbox::Outbox;
 use super::time::Moment;
 use super::tools;
+use super::translate::Translator;
 use crate::config::{Caller, Config};
 
 mod choice;
 mod closing;
 mod deliver;
+mod era;
+mod failing;
 mod handshake;
 mod host;
 mod lingering;
@@ -33,21 +36,26 @@ mod parked;
 mod provisional;
 mod queue;
 mod receive;
+mod refresh;
 mod refusal;
+mod remembered;
 mod restore;
 mod resume;
 mod retry;
 mod send;
 mod silence;
 mod streams;
+mod translated;
 
 use closing::Closing;
+use era::Eras;
 use handshake::{Handshake, Phase};
 use lingering::Lingering;
 use listen::Listen;
-use message::{Exchange, Kind, Outgoing, Pending};
+use message::{Exchange, Interest, Kind, Outgoing, Pending};
 use provisional::Provisional;
 use queue::Queue;
+use remembered::Remembered;
 use restore::Restore;
 use resume::{Cut, Position};
 use retry::{Delayed, Outage};
@@ -82,6 +90,7 @@ pub struct Bridge {
     /// Whether the standalone stream was refused since it last was open.
     listen_refused: bool,
     backoff: Backoff,
+    eras: Eras,
     outage: Outage,
     silence: Silence,
     /// How long a request may take without news of progress.
@@ -95,6 +104,7 @@ pub struct Bridge {
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
+    remembered: Remembered,
     queue: Queue,
     /// Requests that wait for a wider scope.
     parked: Vec<Outgoing>,
@@ -146,6 +156,7 @@ impl Bridge {
             listen: Listen::default(),
             listened: Position::default(),
             listen_refused: false,
+            eras: Eras::new(config.protocol, seed),
             outage: Outage::new(backoff.fork()),
             silence: Silence::new(config.liveness.ping),
             request_limit: config.liveness.request_limit,
@@ -156,6 +167,7 @@ impl Bridge {
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
             provisional: Provisional::default(),
+            remembered: Remembered::default(),
             queue: Queue::default(),
             parked: Vec::new(),
             begun: 0,
@@ -185,12 +197,19 @@ impl Bridge {
             Event::Tick => {}
             Event::Http(exchange, event) => self.http(exchange, event, now, &mut out),
             Event::Granted(answer) => self.access.granted(answer, now, &mut out),
-            Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes),
+            Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes, now),
             Event::Store(event) => self.access.store(event, now, &mut out),
             Event::Redirect(event) => self.access.redirect(event, now, &mut out),
         }
+        self.settle(now, &mut out);
         self.tick(now, &mut out);
-        self.pump(now, &mut out);
+        // What cannot be sent may have to be said in other words, a few times at most.
+        for _ in 0..8 {
+            self.pump(now, &mut out);
+            if !self.settle(now, &mut out) {
+                break;
+            }
+        }
         self.check_closing(now, &mut out);
         self.last_exchange = last;
         self.hide_secrets(effects.get_mut(before..).unwrap_or_default());
@@ -213,6 +232,7 @@ impl Bridge {
             self.credential_deadline(),
             self.parked_deadline(),
             self.lingering.deadline(),
+            self.eras.translator.as_ref().and_then(Translator::deadline),
             self.outage.deadline(),
             self.silence_deadline(),
             self.overdue,
@@ -226,7 +246,7 @@ impl Bridge {
 
     /// Whether another line of the host may be read.
     pub fn accepts_lines(&self) -> bool {
-        self.queue.has_room()
+        self.queue.has_room() && !self.is_opening()
     }
 
     /// Whether somebody is signed in.
@@ -250,6 +270,7 @@ impl Bridge {
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
         self.tick_parked(now, out);
+        self.tick_translator(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
         {
@@ -303,54 +324,9 @@ impl Bridge {
                     self.exchanges.insert(id, Exchange::Stream(generation));
                 }
             }
+            Exchange::Refresh(refresh) => self.refreshing(id, refresh, event, now, out),
             Exchange::Goodbye if open => out.push(Effect::Abort(id)),
             Exchange::Goodbye => {}
-        }
-    }
-
-    /// Gives up on a message: each of its requests gets this failure as its answer.
-    fn drop_outgoing(
-        &mut self,
-        outgoing: &Outgoing,
-        failure: &Failure,
-        now: Moment,
-        out: &mut Outbox<'_>,
-    ) {
-        for id in outgoing.kind.ids() {
-            self.fail(id, failure, out);
-        }
-        match outgoing.kind {
-            Kind::ReplayInitialize(_) | Kind::ReplayInitialized => {
-                self.replay_failed(failure, now, out);
-            }
-            _ if outgoing.kind.ids().is_empty() && self.outcome.as_ref() != Some(failure) => {
-                out.tell(Notice::Failed(Box::new(failure.clone())));
-            }
-            _ => {}
-        }
-    }
-
-    /// Answers one request with a failure, if it still waits.
-    fn fail(&mut self, id: &Id, failure: &Failure, out: &mut Outbox<'_>) {
-        let Some(pending) = self.pending.remove(id) else { return };
-        if pending.initialize {
-            self.phase = Phase::Fresh;
-        }
-        // A failure that meets many requests is told once.
-        if self.outcome.as_ref() != Some(failure) {
-            out.tell(Notice::Failed(Box::new(failure.clone())));
-        }
-        self.outcome = Some(failure.clone());
-        out.push(Effect::Fail(Some(id.clone()), Box::new(failure.clone())));
-    }
-
-    /// Gives up on everything that waits to be sent.
-    fn fail_queue(&mut self, failure: &Failure, now: Moment, out: &mut Outbox<'_>) {
-        if self.replay.take().is_some() {
-            self.phase = Phase::Lost;
-        }
-        for outgoing in self.queue.take() {
-            self.drop_outgoing(&outgoing, failure, now, out);
         }
     }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Kind, Pending};
-use crate::core::event::ExchangeId;
+use super::{Bridge, Interest, Kind, Pending};
+use crate::core::event::{Effect, ExchangeId};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::Id;
 use crate::core::outbox::Outbox;
@@ -80,23 +80,33 @@ impl Bridge {
         let late: Vec<_> = self
             .pending
             .iter()
-            .filter(|(_, pending)| now.reached(until(pending)))
+            // A subscription goes on for as long as it is wanted.
+            .filter(|(_, it)| it.interest != Interest::Listen && now.reached(until(it)))
             .map(|(id, _)| id.clone())
             .collect();
         for id in late {
             self.give_up_on(&id, limit.as_secs(), now, out);
         }
-        self.overdue = self.pending.values().map(until).min();
+        let limited = self.pending.values().filter(|it| it.interest != Interest::Listen);
+        self.overdue = limited.map(until).min();
     }
 
     fn give_up_on(&mut self, id: &Id, seconds: u64, now: Moment, out: &mut Outbox<'_>) {
         let Some(pending) = self.pending.get(id) else { return };
         let (exchange, initialize) = (pending.exchange, pending.initialize);
-        self.fail(id, &Failure::Overdue { seconds }, out);
+        self.fail(id, &Failure::Overdue { seconds }, now, out);
         if initialize {
             // It cannot be cancelled (MCP 2025-11-25, cancellation).
             let kind = Kind::Initialize(id.clone());
             self.abort_posts(|sent| sent.kind == kind, out);
+            return;
+        }
+        if self.eras.is_modern() {
+            // Its stream is closed, which is how the server learns of it.
+            if let Some(exchange) = exchange {
+                self.exchanges.remove(&exchange);
+                out.push(Effect::Abort(exchange));
+            }
             return;
         }
         let notification = format!(

@@ -90,6 +90,7 @@ impl Bridge {
 
     /// Nobody answers the message where it was sent.
     pub(super) fn unsend(&mut self, outgoing: &Outgoing) {
+        self.not_asked(outgoing);
         for id in outgoing.kind.ids() {
             if let Some(pending) = self.pending.get_mut(id) {
                 pending.exchange = None;

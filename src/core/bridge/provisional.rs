@@ -9,25 +9,22 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Kind, Outgoing, Phase};
-use crate::core::event::{Effect, StoreCommand};
+use super::{Bridge, Interest, Kind, Outgoing, Phase};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Message, read};
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::translate::modern_host::discovered;
 
 /// How long `initialize` waits for a credential: long enough for a sign-in that needs no person,
 /// short enough for the strictest host.
 const INITIALIZE_WAIT: Duration = Duration::from_secs(4);
 /// How long any other request waits for a credential.
 pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(20);
-/// A longer answer to `initialize` is not remembered.
-const MAX_REMEMBERED: usize = 256 << 10;
 /// What a host is offered that asks for a version nobody knows.
 const NEWEST: &str = "2025-11-25";
 const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
@@ -35,19 +32,8 @@ const KNOWN: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", NEWEST];
 /// What is known of the server before it can be asked.
 #[derive(Debug, Default)]
 pub(super) struct Provisional {
-    /// As it is stored.
-    remembered: Option<Bytes>,
     /// The notifications that the host gets when the server has been reached after all.
     owed: Vec<&'static str>,
-}
-
-/// The last answer to `initialize`.
-#[derive(Serialize, Deserialize)]
-struct Remembered<'a> {
-    /// The version that the host had asked for.
-    requested: &'a str,
-    #[serde(borrow)]
-    result: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -111,8 +97,13 @@ impl Bridge {
         }
         let index = self.queue.iter().position(|outgoing| !outgoing.kind.ids().is_empty())?;
         let outgoing = self.queue.iter().nth(index)?;
-        let wait = match outgoing.kind {
+        let wait = match &outgoing.kind {
             Kind::Initialize(_) => INITIALIZE_WAIT,
+            Kind::Request(id)
+                if self.pending.get(id).is_some_and(|it| it.interest == Interest::Discover) =>
+            {
+                INITIALIZE_WAIT
+            }
             _ => REQUEST_WAIT,
         };
         Some((index, outgoing.since.saturating_add(wait)))
@@ -127,6 +118,9 @@ impl Bridge {
             let Some(outgoing) = self.queue.remove(index) else { return };
             if let Kind::Initialize(id) = &outgoing.kind {
                 self.answer_provisionally(id, &outgoing, now, out);
+                continue;
+            }
+            if self.discover_provisionally(&outgoing, now, out) {
                 continue;
             }
             let failure = if self.access.is_signing_in() {
@@ -153,10 +147,7 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let requested = requested_version(&outgoing.bytes);
-        let remembered = self.provisional.remembered.as_ref().and_then(|bytes| {
-            let found: Remembered<'_> = serde_json::from_slice(bytes).ok()?;
-            (Some(found.requested) == requested).then(|| found.result.get().to_owned())
-        });
+        let remembered = self.remembered.result(requested).map(|result| result.get().to_owned());
         let result = remembered.unwrap_or_else(|| unknown_server(requested));
         if let Ok(Told { protocol_version, capabilities }) = serde_json::from_str(&result) {
             self.handshake.version = protocol_version;
@@ -165,17 +156,17 @@ impl Bridge {
         self.pending.remove(id);
         out.detail("answering `initialize` before the gateway can be asked");
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.to_json());
-        out.push(Effect::Write(answer.into()));
+        self.tell_host(answer.into(), None, now, out);
         self.remember(outgoing);
         self.phase = Phase::Lost;
         self.session_lost(now, out);
     }
 
     /// The real handshake is done: what the host knows of the server may be wrong.
-    pub(super) fn pay_owed(&mut self, out: &mut Outbox<'_>) {
+    pub(super) fn pay_owed(&mut self, now: Moment, out: &mut Outbox<'_>) {
         for method in std::mem::take(&mut self.provisional.owed) {
             let notification = format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#);
-            out.push(Effect::Write(notification.into()));
+            self.tell_host(notification.into(), None, now, out);
         }
     }
 
@@ -188,29 +179,39 @@ impl Bridge {
         }
     }
 
-    /// What the store knows of the server.
-    pub(super) fn recalled(&mut self, bytes: Option<Bytes>) {
-        self.provisional.remembered = bytes;
+    /// What is known of the server, as a result of `initialize`.
+    pub(super) fn introduction(&self) -> String {
+        let remembered = self.remembered.any_result().map(|result| result.get().to_owned());
+        remembered.unwrap_or_else(|| unknown_server(None))
     }
 
-    /// Keeps a server's answer to `initialize` for the next start.
-    pub(super) fn remember_result(&mut self, result: &RawValue, out: &mut Outbox<'_>) {
-        if self.access.is_static() || self.access.generation().is_none() {
-            return;
+    /// Answers a `server/discover` for which somebody would have to sign in. A host may ask it of a
+    /// process that it ends at once, so nobody is sent to a browser for it: the next request will
+    /// do that. `true` if it was one.
+    pub(super) fn discover_provisionally(
+        &mut self,
+        outgoing: &Outgoing,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> bool {
+        let [id] = outgoing.kind.ids() else { return false };
+        let discovers = self.pending.get(id).is_some_and(|it| it.interest == Interest::Discover);
+        let direct = self.eras.translator.is_none() && !self.eras.is_pinned_modern();
+        if !discovers || !direct || self.patient || self.closing.is_some() {
+            return false;
         }
-        let line = self.handshake.initialize_line();
-        let Some(requested) = line.and_then(|line| requested_version(line)) else { return };
-        let Ok(text) = serde_json::to_vec(&Remembered { requested, result }) else { return };
-        let text = Bytes::from(text);
-        if text.len() <= MAX_REMEMBERED && self.provisional.remembered.as_ref() != Some(&text) {
-            self.provisional.remembered = Some(text.clone());
-            out.push(Effect::Store(StoreCommand::Remember(text)));
-        }
+        let Some(result) = discovered(&self.introduction()) else { return false };
+        self.not_asked(outgoing);
+        self.pending.remove(id);
+        out.detail("answering `server/discover` before the gateway can be asked");
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id.to_json());
+        self.tell_host(answer.into(), None, now, out);
+        true
     }
 }
 
 /// The version that a host's `initialize` asks for.
-fn requested_version(line: &[u8]) -> Option<&str> {
+pub(super) fn requested_version(line: &[u8]) -> Option<&str> {
     let Ok(Frame::Single(Message::Request { params: Some(params), .. })) = read(line) else {
         return None;
     };

@@ -73,6 +73,7 @@ impl Bridge {
         now: Moment,
         out: &mut Outbox<'_>,
     ) {
+        let Some(outgoing) = self.era_shows(outgoing, head, &body, now, out) else { return };
         match head.status {
             200..=299 => {
                 self.accepted(&outgoing, head, now, out);
@@ -94,7 +95,10 @@ impl Bridge {
                 }
             }
             status => {
-                let evidence = is_transport_evidence(status) && !answers(&body, &outgoing);
+                let Some(outgoing) = self.refresh(id, outgoing, &body, now, out) else { return };
+                let evidence = outgoing.claims.is_none()
+                    && is_transport_evidence(status)
+                    && !answers(&body, &outgoing);
                 if evidence && self.switch(status, &body, now, out) {
                     self.send_again(outgoing);
                     return;
@@ -195,9 +199,17 @@ impl Bridge {
             self.undelivered(id, &outgoing, &failure, now, out);
             return;
         }
+        if self.access.generation().is_none()
+            && (self.discover_provisionally(&outgoing, now, out)
+                || self.withdraw_handshake(now, out))
+        {
+            return;
+        }
         let challenge = Challenge::from_headers(&head.headers);
         self.access.challenged(challenge, generation, now, out);
-        self.send_again(outgoing);
+        if !self.undo_translation(now, out) {
+            self.send_again(outgoing);
+        }
     }
 
     /// Whether a refusal says that the session is gone. Servers say so with 404 (MCP 2025-11-25,
@@ -263,7 +275,7 @@ impl Bridge {
     ) {
         for request in outgoing.kind.ids() {
             if self.pending.get(request).is_some_and(|pending| pending.exchange == Some(id)) {
-                self.fail(request, failure, out);
+                self.fail(request, failure, now, out);
             }
         }
         if matches!(outgoing.kind, Kind::ReplayInitialize(_))
@@ -286,7 +298,7 @@ impl Bridge {
         let ids: Vec<_> = outgoing.kind.ids().iter().collect();
         for request in ids {
             if self.pending.get(request).is_some_and(stale) {
-                self.fail(request, failure, out);
+                self.fail(request, failure, now, out);
             }
         }
         match outgoing.kind {
@@ -310,7 +322,7 @@ fn without_mark(mut body: Bytes) -> Bytes {
 }
 
 /// Whether a body is a JSON-RPC answer to one of the message's requests.
-fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
+pub(super) fn answers(body: &[u8], outgoing: &Outgoing) -> bool {
     matches!(
         read(body.trim_ascii()),
         Ok(Frame::Single(Message::Response { id: Some(id), .. }))

@@ -119,7 +119,9 @@ impl Bridge {
             // The answer comes on another stream.
             return;
         }
+        // Streams of 2026-07-28 cannot be read on, whatever their events carry.
         let resumable = outgoing.position.last.is_some()
+            && outgoing.claims.is_none()
             && !matches!(failure, Some(Failure::Misbehaved { .. }));
         if self.is_awaited(id, &outgoing) && resumable {
             let cut = Cut { outgoing, from: id, due: now.uptime };

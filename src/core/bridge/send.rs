@@ -21,7 +21,7 @@ pub(super) struct NotNow;
 
 /// Which message is sent next.
 #[derive(Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     /// Our own handshake.
     Replay,
     /// What it sets again.
@@ -51,6 +51,9 @@ impl Bridge {
                 }
             };
             let Some(next) = self.within_limits(next) else { return };
+            if self.chooses_era(next, now, out) {
+                continue;
+            }
             let url = match self.transport {
                 Transport::Http => self.server().clone(),
                 Transport::Sse => match self.endpoint(token.as_ref(), now, out) {
@@ -72,7 +75,10 @@ impl Bridge {
                 _ => Expect::Messages,
             };
             let body = outgoing.bytes.clone();
-            let request = self.carrier.post(&url, token.as_ref(), body, expect);
+            let mut request = self.carrier.post(&url, token.as_ref(), body, expect);
+            if let Some(version) = &outgoing.claims {
+                self.eras.repeat(version, &outgoing.bytes, &mut request.headers);
+            }
             self.send(outgoing, request, out, now);
         }
     }
@@ -87,6 +93,9 @@ impl Bridge {
             return Some(Next::Restore);
         }
         let front = self.queue.front()?;
+        if self.eras.is_asking() {
+            return None;
+        }
         if self.phase.lets_pass(&front.kind) {
             return Some(Next::Queued(0));
         }
@@ -116,7 +125,7 @@ impl Bridge {
         !outgoing.kind.is_own() && !ids.is_empty() && !ids.iter().any(waits)
     }
 
-    fn take(&mut self, next: Next) -> Option<Outgoing> {
+    pub(super) fn take(&mut self, next: Next) -> Option<Outgoing> {
         match next {
             Next::Replay => self.replay.take(),
             Next::Restore => self.restore.due.pop_front(),

@@ -230,7 +230,7 @@ impl Bridge {
                 out.detail("asking again what may be asked twice: its stream was lost");
                 self.send_again(*outgoing);
             }
-            _ => self.fail(id, &Failure::Lost, out),
+            _ => self.fail(id, &Failure::Lost, now, out),
         }
     }
 
@@ -271,6 +271,9 @@ impl Bridge {
         self.stream = Stream::Closed;
         let status = head.status;
         if status == 401 && !self.access.is_static() {
+            if self.access.generation().is_none() && self.withdraw_handshake(now, out) {
+                return;
+            }
             let challenge = Challenge::from_headers(&head.headers);
             self.access.challenged(challenge, generation, now, out);
             return;

@@ -9,7 +9,7 @@ use crate::config::{
     AccessMode, Caller, Header, LoginOptions, TokenStore, TransportChoice, Verbosity,
 };
 use crate::core::event::{
-    Delivery, FailureKind, Head, HttpFailure, RedirectCommand, RedirectEvent, Request,
+    Delivery, FailureKind, Head, HttpFailure, Notice, RedirectCommand, RedirectEvent, Request,
     StoreCommand, StoreEvent, StreamEvent,
 };
 use crate::core::oauth::grant::{GrantFailure, Granted};
@@ -23,6 +23,7 @@ mod chaos;
 mod imported;
 mod invalid;
 mod limits;
+mod modern;
 mod patience;
 mod provisional;
 mod redaction;
@@ -33,6 +34,7 @@ mod sessions;
 mod silence;
 mod together;
 mod tools;
+mod translated;
 mod transport;
 mod widening;
 
@@ -69,6 +71,7 @@ impl World {
             store_key: String::new(),
             server_text: url.to_owned(),
             transport,
+            protocol: crate::config::Protocol::Auto,
             headers,
             access,
             caller: Caller::Host,
@@ -318,15 +321,6 @@ fn closed_stdin_ends_within_two_seconds_whatever_the_gateway_does() {
         "#5 DELETE /mcp session=s1 version=2025-06-18",
         "exit 1",
     ]);
-}
-
-#[test]
-fn a_hang_up_that_was_seen_late_leaves_less_time() {
-    let mut world = World::ready_http();
-    world.line(LIST).event(Event::HungUp(Duration::from_millis(800)));
-    world.seen();
-    world.pass(Duration::from_millis(700));
-    assert_eq!(world.seen().last().unwrap(), "exit 1");
 }
 
 #[test]

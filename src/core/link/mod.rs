@@ -9,6 +9,9 @@ use super::event::{Expect, Head, Request};
 use crate::config::{Header, TransportChoice};
 use crate::secret::Secret;
 
+pub mod annotations;
+pub mod derived;
+
 /// How messages travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

@@ -139,3 +139,12 @@ fn the_newest_refusal_counts_once_the_gateway_was_reached() {
     world.answer(4, 401, "");
     assert!(world.seen().contains(&"host < error 1 -31003".to_owned()));
 }
+
+#[test]
+fn a_hang_up_that_was_seen_late_leaves_less_time() {
+    let mut world = World::ready_http();
+    world.line(LIST).event(Event::HungUp(Duration::from_millis(800)));
+    world.seen();
+    world.pass(Duration::from_millis(700));
+    assert_eq!(world.seen().last().unwrap(), "exit 1");
+}

@@ -1,0 +1,68 @@
+//! A host and a server of different eras.
+
+use serde_json::json;
+
+use super::modern::{DISCOVERED, META, ask, result};
+use super::*;
+use crate::config::Protocol;
+
+mod legacy_host;
+mod modern_host;
+
+impl World {
+    fn with_protocol(protocol: Protocol) -> Self {
+        let mut world = Self::http();
+        world.config.protocol = protocol;
+        world.bridge = Bridge::new(&world.config, 42);
+        world
+    }
+
+    /// What was posted, and what the host has read since the last look.
+    fn look(&mut self) -> (Vec<(u64, Value)>, Vec<Value>) {
+        let (mut posts, mut lines) = (Vec::new(), Vec::new());
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Http(id, request) => {
+                    let body = request.body.unwrap_or_default();
+                    posts.push((id.0, serde_json::from_slice(&body).unwrap_or_default()));
+                }
+                Effect::Write(line) => lines.push(serde_json::from_slice(&line).unwrap()),
+                Effect::Fail(id, failure) => {
+                    let line = crate::report::json_rpc_error(id.as_ref(), &failure);
+                    lines.push(serde_json::from_str(&line).unwrap());
+                }
+                _ => {}
+            }
+        }
+        (posts, lines)
+    }
+
+    /// The one message that was posted.
+    fn posted(&mut self) -> (u64, Value) {
+        let (mut posts, lines) = self.look();
+        assert_eq!((posts.len(), lines.len()), (1, 0), "{posts:?} {lines:?}");
+        posts.remove(0)
+    }
+
+    /// The one line that the host has read.
+    fn read(&mut self) -> Value {
+        let (posts, mut lines) = self.look();
+        assert_eq!((posts.len(), lines.len()), (0, 1), "{posts:?} {lines:?}");
+        lines.remove(0)
+    }
+
+    fn nothing(&mut self) {
+        let (posts, lines) = self.look();
+        assert_eq!((posts.len(), lines.len()), (0, 0), "{posts:?} {lines:?}");
+    }
+
+    /// The server answers a post with this result.
+    fn give(&mut self, post: &(u64, Value), result: &Value) -> &mut Self {
+        let body = json!({ "jsonrpc": "2.0", "id": post.1["id"], "result": result });
+        self.answer(post.0, 200, &body.to_string())
+    }
+
+    fn say(&mut self, exchange: u64, message: &Value) -> &mut Self {
+        self.message(exchange, "message", &message.to_string())
+    }
+}
