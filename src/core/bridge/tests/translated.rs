@@ -66,3 +66,20 @@ impl World {
         self.message(exchange, "message", &message.to_string())
     }
 }
+
+#[test]
+fn what_a_server_speaks_is_remembered_for_a_week() {
+    let remembered = |at: u64| {
+        let text = format!(
+            r#"{{"requested":null,"result":null,"spoken":{{"modern":false,"legacy":true,"at":{at}}}}}"#
+        );
+        Event::Store(StoreEvent::Recalled(Some(Bytes::from(text))))
+    };
+    let first = |at: u64| {
+        let mut world = World::http();
+        world.event(remembered(at)).line(&ask(1, "tools/list", ""));
+        world.posted().1["method"].clone()
+    };
+    assert_eq!(first(1_000_000), "initialize", "no question to a legacy server");
+    assert_eq!(first(1_000_000 - 8 * 24 * 3600), "server/discover", "it may be another by now");
+}
