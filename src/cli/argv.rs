@@ -17,7 +17,6 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 
 use super::environment::is_set;
-use super::flags::WITHOUT_EFFECT;
 use super::headers;
 use super::words::{Place, Word, has_scheme, is_number};
 
@@ -138,9 +137,6 @@ impl<'a> Walk<'a> {
     fn give(&mut self, known: &Arg, value: Option<String>) {
         let name = known.get_long().unwrap_or_default();
         let again = self.sorted.flags.iter().any(|given| given.name == name);
-        if !again && known.get_help_heading() == Some(WITHOUT_EFFECT) {
-            self.warn(format!("`--{name}` has no effect in this version"));
-        }
         if again && matches!(known.get_action(), ArgAction::Set) {
             self.warn(format!("`--{name}` is given more than once; the first one counts"));
         } else if !again || value.is_some() {

@@ -11,9 +11,6 @@ use clap::{Arg, ArgAction, CommandFactory, Parser};
 
 use super::help::{AFTER_LONG_HELP, LONG_ABOUT};
 
-/// The heading of flags that are understood and change nothing in this version.
-pub(super) const WITHOUT_EFFECT: &str = "Without effect";
-
 /// What the user typed, as text.
 #[derive(Parser)]
 #[command(
@@ -269,9 +266,6 @@ pub(super) struct Flags {
 
 /// The flags, their arity and their help.
 pub(super) fn command() -> clap::Command {
-    let accepted = ACCEPTED.iter().map(|&name| {
-        Arg::new(name).long(name).hide(true).help_heading(WITHOUT_EFFECT).action(ArgAction::Set)
-    });
     // Proxies of the environment are used without being asked, so this one has its effect.
     let enable_proxy =
         Arg::new("enable-proxy").long("enable-proxy").hide(true).action(ArgAction::SetTrue);
@@ -287,7 +281,7 @@ pub(super) fn command() -> clap::Command {
         .help("Print the version")
         .help_heading("Output")
         .action(ArgAction::Version);
-    Flags::command().args(accepted).args([enable_proxy, help, version])
+    Flags::command().args([enable_proxy, help, version])
 }
 
 /// The text that `--help` or `--version` asks for. They win over everything, wherever they stand.
@@ -309,6 +303,3 @@ pub(super) fn version() -> String {
 fn help(rendered: &StyledStr) -> String {
     rendered.to_string().lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }
-
-/// Flags of mcp-remote whose value nobody reads yet.
-const ACCEPTED: &[&str] = &[];

@@ -55,8 +55,7 @@ Exit status:
        Ended by SIGHUP, SIGINT, SIGTERM
 
 A flag that is not known is reported on stderr and skipped, so that no MCP
-client's configuration breaks. The other flags of mcp-remote 0.15 are accepted,
-and reported as having no effect yet.";
+client's configuration breaks. All flags of mcp-remote 0.15 are known.";
 
 /// `install --help`.
 pub(super) const INSTALL: &str = "\
