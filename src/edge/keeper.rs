@@ -68,7 +68,11 @@ fn serve(
                     store.unlock();
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    // The last chance for what could not be written.
+                    store.unlock();
+                    return;
+                }
             }
         } else {
             let Ok(command) = inbox.recv() else { return };

@@ -280,6 +280,11 @@ impl Bridge {
                     server: self.origin(),
                     cause: "the connection was lost and is not back yet".to_owned(),
                 },
+                Some(Failure::Limited { status, reason, .. }) => {
+                    let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
+                    let cause = format!("it answers HTTP {status}{reason}");
+                    Failure::Unreachable { server: self.origin(), cause }
+                }
                 Some(failure) => failure,
             };
             if let Some(outgoing) = self.queue.remove(0) {

@@ -26,7 +26,7 @@ const MAX_DEFERRED: u8 = 2;
 /// How long `initialize` may wait for that: the strictest host gives up after 10 s.
 const INITIALIZE_PATIENCE: Duration = Duration::from_secs(8);
 /// How often a request that comes during an outage may cause a try of its own.
-const HURRY: Duration = Duration::from_secs(5);
+pub(super) const HURRY: Duration = Duration::from_secs(5);
 
 /// Whether a request of this method may run twice: it asks, or says again what was said.
 pub(super) fn is_safe(method: &str) -> bool {

@@ -211,3 +211,20 @@ fn who_waits_behind_a_handshake_in_vain_learns_what_it_waits_for() {
     // It goes on by itself all the same.
     assert_eq!(world.seen().last().unwrap(), &format!("#{exchange} POST /mcp initialize"));
 }
+
+#[test]
+fn a_request_that_waits_for_the_stream_shortens_the_waits() {
+    let mut world = World::ready_sse();
+    world.back(1, HttpEvent::Ended).seen();
+    // An outage that has lasted for a while.
+    for exchange in 4..12 {
+        world.pass(Duration::from_secs(60)).answer(exchange, 503, "");
+    }
+    world.seen();
+    world.line(CALL).seen();
+    let before = world.bridge.last_exchange;
+    world.answer(before, 503, "").pass(Duration::from_secs(6));
+    assert!(before < world.bridge.last_exchange, "the next try does not come in time");
+    let failed = world.seen().iter().any(|line| line.contains("host < error"));
+    assert!(!failed);
+}
