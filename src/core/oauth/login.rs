@@ -298,8 +298,12 @@ impl Login {
                 }
                 return Ok(Self::new(without_client(start), out));
             }
-            (State::ExpectTokens(expect), Input::Granted(answer)) => {
-                tokens::tokens(&start, *expect, *answer, now, out)?
+            (State::ExpectTokens(mut expect), Input::Granted(answer)) => {
+                if tokens::without_resource(&mut expect, &answer, out) {
+                    State::ExpectTokens(expect)
+                } else {
+                    tokens::tokens(&start, *expect, *answer, now, out)?
+                }
             }
             (State::ExpectSaved(record, browser), Input::Saved(generation)) => {
                 tokens::saved(&start, record, browser, generation, out)

@@ -2,7 +2,7 @@
 
 use super::discover::without_offline;
 use super::redirect::{self, ExpectRedirect};
-use super::tokens::{ExpectTokens, code_grant};
+use super::tokens::{self, ExpectTokens, code_grant};
 use super::{Claim, OpenSignIn, Server, Start, State, Step, answer_page};
 use crate::core::event::Page;
 use crate::core::oauth::failure::SignInFailure;
@@ -62,11 +62,14 @@ pub(super) fn back(
     };
     // A code is good for one use: nobody else can go on from here.
     out.push(Step::Claim(None));
-    out.push(Step::Grant(Box::new(code_grant(&expect, code))));
+    let grant = code_grant(&expect, code);
+    let plain = tokens::plain(&expect.server, &grant);
+    out.push(Step::Grant(Box::new(grant)));
     Ok(State::ExpectTokens(Box::new(ExpectTokens {
         server: expect.server,
         client: expect.client,
         browser: Some(id),
+        plain,
     })))
 }
 

@@ -245,7 +245,8 @@ pub(super) fn polled(
         Err(_) if over => Err(timed_out()),
         _ => {
             let ExpectDevice { server, client, .. } = expect;
-            tokens::tokens(start, ExpectTokens { server, client, browser: None }, answer, now, out)
+            let expect = ExpectTokens { server, client, browser: None, plain: None };
+            tokens::tokens(start, expect, answer, now, out)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::tokens::ExpectTokens;
+use super::tokens::{self, ExpectTokens};
 use super::{Resource, Server, Start, State, Step, client};
 use crate::config::ResourceParameter;
 use crate::core::oauth::grant::{Grant, GrantKind};
@@ -37,13 +37,15 @@ pub(super) fn ask(start: &Start, server: Server, out: &mut Vec<Step>) -> State {
         // The command line does not allow it.
         None => Registration::new(String::new(), ""),
     };
-    out.push(Step::Grant(Box::new(Grant {
+    let grant = Grant {
         token_endpoint: server.token_endpoint.clone(),
         issuer: server.metadata.issuer.clone(),
         client: client.clone(),
         resource: server.resource.id.clone(),
         kind: GrantKind::Client { scope: server.resource.scope.clone() },
         wait: Duration::ZERO,
-    })));
-    State::ExpectTokens(Box::new(ExpectTokens { server, client, browser: None }))
+    };
+    let plain = tokens::plain(&server, &grant);
+    out.push(Step::Grant(Box::new(grant)));
+    State::ExpectTokens(Box::new(ExpectTokens { server, client, browser: None, plain }))
 }

@@ -21,6 +21,31 @@ pub(super) struct ExpectTokens {
     pub(super) client: Registration,
     /// The browser that waits for its page, if there is one.
     pub(super) browser: Option<u64>,
+    /// The request without `resource`, for a server that does not understand it, and that nobody
+    /// has asked for it.
+    pub(super) plain: Option<Box<Grant>>,
+}
+
+/// The same request without `resource`, where no metadata has named one.
+pub(super) fn plain(server: &Server, grant: &Grant) -> Option<Box<Grant>> {
+    let added = !server.resource.documented && grant.resource.is_some();
+    added.then(|| Box::new(Grant { resource: None, ..grant.clone() }))
+}
+
+/// Whether the server minds the `resource`; the request goes again without it then.
+pub(super) fn without_resource(
+    expect: &mut ExpectTokens,
+    answer: &GrantAnswer,
+    out: &mut Vec<Step>,
+) -> bool {
+    let Err(GrantFailure::Refused { error, .. }) = answer else { return false };
+    if !matches!(error.as_str(), "invalid_target" | "invalid_request") {
+        return false;
+    }
+    let Some(plain) = expect.plain.take() else { return false };
+    expect.server.resource.id = None;
+    out.push(Step::Grant(plain));
+    true
 }
 
 /// Whether the token endpoint does not know a client that was registered in an earlier sign-in.

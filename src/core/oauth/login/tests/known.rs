@@ -101,3 +101,27 @@ fn a_client_that_the_token_endpoint_has_forgotten_is_registered_again_once() {
     let saved = steps.iter().any(|step| matches!(step, Step::Save(_)));
     assert!(!saved, "what is stored stays, perhaps somebody else has tokens by now");
 }
+
+#[test]
+fn a_resource_that_nobody_asked_for_is_left_out_of_the_second_token_request() {
+    let refused = |error: &str| {
+        let error = error.to_owned();
+        Input::Granted(Box::new(Err(GrantFailure::Refused { error, description: None })))
+    };
+    let resources = |documents: Vec<Input>| {
+        let mut inputs = documents;
+        inputs.extend([bound(), document(201, CLIENT), good(), refused("invalid_target")]);
+        inputs.push(refused("invalid_target"));
+        let (steps, result) = run(Start { challenge: None, ..start() }, inputs);
+        assert!(matches!(result, Err(SignInFailure::Refused { .. })), "once");
+        let resources = steps.iter().filter_map(|step| match step {
+            Step::Grant(grant) => Some(grant.resource.is_some()),
+            _ => None,
+        });
+        resources.collect::<Vec<_>>()
+    };
+    let nothing = (0..4).map(|_| document(404, "")).collect();
+    assert_eq!(resources(nothing), [true, false]);
+    let both = vec![document(200, RESOURCE), document(200, METADATA)];
+    assert_eq!(resources(both), [true], "it is what the server's own metadata says");
+}
