@@ -125,15 +125,24 @@ export async function session({ client, callTool, transport, host, wire, watched
   });
 
   await step("progress", async () => {
-    const seen = [];
-    const from = wire.length;
-    const result = await call(
-      "trigger-long-running-operation",
-      { duration: 1, steps: 5 },
-      {
-        onprogress: ({ progress, total }) => seen.push([progress, total]),
-      },
-    );
+    let seen = [];
+    let from = wire.length;
+    const run = () => {
+      [seen, from] = [[], wire.length];
+      return call(
+        "trigger-long-running-operation",
+        { duration: 1, steps: 5 },
+        {
+          onprogress: ({ progress, total }) => seen.push([progress, total]),
+        },
+      );
+    };
+    let result = await run();
+    // Once in its life the server asks for the roots. Where questions are results, this may be in
+    // the middle of the call, and what comes between the question and its answer is for nobody.
+    if (wire.slice(from).some(({ result }) => result?.resultType === "input_required")) {
+      result = await run();
+    }
     expectThat("result", text(result).includes("Steps: 5"), text(result));
     const order = wire
       .slice(from)

@@ -65,6 +65,12 @@ def expect_that(what, holds, got):
         raise Unmet(f"{what}: expected it to hold, got {got!r}")
 
 
+def is_question(message):
+    """Whether a message is a result by which the server asks something."""
+    result = getattr(message, "result", None)
+    return isinstance(result, dict) and result.get("resultType") == "input_required"
+
+
 async def until(condition):
     """Waits until `condition` gives a true value, and returns it; the step's limit bounds it."""
     while not (value := condition()):
@@ -270,10 +276,22 @@ async def session(parameters, negotiate):
         async def note(progress, total, _message):
             seen.append((progress, total))
 
+        async def run():
+            seen.clear()
+            return await call(
+                "trigger-long-running-operation",
+                {"duration": 1, "steps": 5},
+                progress_callback=note,
+            )
+
         start = len(wire)
-        result = await call(
-            "trigger-long-running-operation", {"duration": 1, "steps": 5}, progress_callback=note
-        )
+        result = await run()
+        # Once in its life the server asks for the roots. Where questions are results, this may be
+        # in the middle of the call, and what comes between the question and its answer is for
+        # nobody.
+        if any(is_question(item.message) for item in wire[start:]):
+            start = len(wire)
+            result = await run()
         expect_that("result", "Steps: 5" in text(result), text(result))
         order = []
         for message in (item.message for item in wire[start:]):
