@@ -27,7 +27,7 @@ use super::help::{AFTER_LONG_HELP, LONG_ABOUT};
 )]
 #[expect(clippy::struct_excessive_bools, reason = "they are the switches of the command line")]
 pub(super) struct Flags {
-    /// URL of the MCP server, or the slug of an ApexMCP organization
+    /// URL of the MCP server, or the slug of an ApexMCP organisation
     ///
     /// The slug `acme` means `https://mcp.apexmcp.ai/mcp/acme/sse`. An address without a scheme
     /// is taken as https.

@@ -24,7 +24,7 @@ Verbs, each with its own `--help`:
   uninstall  Take such an entry out again
 
 Examples:
-  # The command of an MCP client, for the ApexMCP organization `acme`
+  # The command of an MCP client, for the ApexMCP organisation `acme`
   apexmcp-bridge acme
 
   # The same with an API key and without a browser
@@ -89,7 +89,7 @@ Options:
                     `--env` names, into the file
 
 Examples:
-  # The ApexMCP organization `acme`, in two clients
+  # The ApexMCP organisation `acme`, in two clients
   $ apexmcp-bridge install claude-desktop cursor acme
 
   # Every client that still starts mcp-remote

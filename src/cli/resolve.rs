@@ -20,7 +20,7 @@ pub(super) fn resolve(
 ) -> Result<(Config, Vec<String>), Misuse> {
     let Typed { flags, headers: sources, mut warnings, .. } = typed;
     if flags.server.is_empty() {
-        return Err(Misuse::new("no server is given, expected a URL or an organization's slug")
+        return Err(Misuse::new("no server is given, expected a URL or an organisation's slug")
             .hint("usage: apexmcp-bridge [OPTIONS] <SERVER> [PORT]; `--help` says more"));
     }
     let (server, server_text) = server::address(&flags.server, flags.allow_http)?;

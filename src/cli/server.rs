@@ -1,4 +1,4 @@
-//! The address of the server: a URL, an address without a scheme, or an organization's slug.
+//! The address of the server: a URL, an address without a scheme, or an organisation's slug.
 
 use url::{Host, Url};
 
@@ -8,7 +8,7 @@ use crate::config::TransportChoice;
 /// The server's URL, and the text of it by which sign-ins are stored.
 pub(super) fn address(typed: &str, allow_http: bool) -> Result<(Url, String), Misuse> {
     let text = written_out(typed).ok_or_else(|| {
-        Misuse::new("the server is neither a URL nor the slug of an organization").hint(EXPECTED)
+        Misuse::new("the server is neither a URL nor the slug of an organisation").hint(EXPECTED)
     })?;
     let mut url = Url::parse(&text)
         .map_err(|error| Misuse::new(format!("the server URL cannot be read: {error}")))?;
@@ -70,5 +70,5 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-const EXPECTED: &str = "write `https://mcp.example.com/mcp`, or `acme` for the organization `acme` \
+const EXPECTED: &str = "write `https://mcp.example.com/mcp`, or `acme` for the organisation `acme` \
      at mcp.apexmcp.ai";

@@ -164,7 +164,7 @@ Options:
       --no-browser  Open no browser; the address is shown
 
 Examples:
-  # Sign in to the ApexMCP organization `acme`
+  # Sign in to the ApexMCP organisation `acme`
   $ apexmcp-bridge login acme
 
   # On a machine without a display

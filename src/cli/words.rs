@@ -122,7 +122,7 @@ fn server(words: &[Word]) -> Result<Option<usize>, Misuse> {
 fn refuse_verb(text: &str) -> Result<(), Misuse> {
     if verbs::is_verb(text) || install::is_verb(text) {
         return Err(Misuse::new(format!("`{text}` must be the first argument")).hint(format!(
-            "write `apexmcp-bridge {text} …`; for an organization of that name, \
+            "write `apexmcp-bridge {text} …`; for an organisation of that name, \
              `apexmcp-bridge run {text}`"
         )));
     }
@@ -130,7 +130,7 @@ fn refuse_verb(text: &str) -> Result<(), Misuse> {
         return Ok(());
     }
     Err(Misuse::new(format!("`{text}` is not available in this version"))
-        .hint(format!("for an organization of that name, write `apexmcp-bridge run {text}`")))
+        .hint(format!("for an organisation of that name, write `apexmcp-bridge run {text}`")))
 }
 
 /// An http or https URL, by its beginning.

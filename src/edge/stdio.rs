@@ -222,8 +222,13 @@ impl Log {
     }
 
     /// Gives the lines that wait a moment to get out.
-    pub fn close(self) {
+    pub fn settle(&self) {
         self.flush().recv_timeout(FLUSH).ok();
+    }
+
+    /// The same, at the end.
+    pub fn close(self) {
+        self.settle();
     }
 }
 

@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
         let title = opened.host.title;
         let shown = opened.shown();
         if self.target.dry_run {
-            run::print(&unified(&shown, change.before.text(), change.after.text()));
+            self.print(&unified(&shown, change.before.text(), change.after.text()));
             self.say(&format!("{title}: `{shown}` would be changed"));
             return;
         }
@@ -228,6 +228,12 @@ impl<'a> Session<'a> {
 
     pub(super) fn say(&self, text: &str) {
         self.log.line(&printable(text));
+    }
+
+    /// Prints to stdout what comes after everything that was said.
+    pub(super) fn print(&self, text: &str) {
+        self.log.settle();
+        run::print(text);
     }
 
     /// Ends the run.

@@ -6,7 +6,6 @@ use super::hosts::{Deed, Session};
 use crate::cli::{InstallRequest, MigrateRequest};
 use crate::edge::program;
 use crate::install::{self, Document, Entry, Host, Location, Step, unified};
-use crate::run;
 
 /// Puts an entry into the files.
 pub(crate) fn install(request: &InstallRequest) -> ExitCode {
@@ -87,7 +86,7 @@ fn print(session: &mut Session<'_>, host: &'static Host, location: &Location, en
     match install::install(&Document::absent(), host, entry) {
         Ok(Step::Write(change)) => {
             session.say(&format!("{}: `{}` needs this:", host.title, location.file.display()));
-            run::print(change.after.text());
+            session.print(change.after.text());
         }
         // An empty file takes everything.
         Ok(_) => {}
@@ -119,7 +118,7 @@ fn put(
             session.write(&opened, &change, Deed::Replace);
         }
         Ok(Step::Differs(change)) => {
-            run::print(&unified(&shown, change.before.text(), change.after.text()));
+            session.print(&unified(&shown, change.before.text(), change.after.text()));
             let message = format!("another entry `{name}` is there already, in `{shown}`");
             let hint = "`--force` replaces it as shown, `--name <NAME>` adds one beside it";
             session.fail(1, title, &message, Some(hint));

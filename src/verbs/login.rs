@@ -1,7 +1,7 @@
 //! Signing in from a terminal: a whole conversation with the server, of which the host's part is
 //! played here. It ends with the answer to `initialize`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -33,6 +33,9 @@ pub(crate) fn login(config: &Config, warnings: &[String]) -> ExitCode {
     };
     let log = Log::stderr();
     run::warn(config, warnings, &log);
+    if config.login.headless && config.login.way == Way::Browser && io::stdin().is_terminal() {
+        log.line(PASTE);
+    }
     paste::listen(config, &log);
     let Ended { mut status, signed_in } = runtime.block_on(run::converse(config, host, &log));
     if status == 0 {
@@ -94,6 +97,11 @@ impl Write for Answers {
         Ok(())
     }
 }
+
+/// What to do where no browser can be opened.
+const PASTE: &str = "the address that follows opens in any browser, on any machine; it ends at a \
+                     page that does not load: copy the address of that page, paste it here, and \
+                     press Enter";
 
 /// The exit status of a sign-in that worked and that nobody will find: this machine's fault.
 const NOT_KEPT: u8 = 6;

@@ -43,7 +43,7 @@ fn clients_come_first_and_the_rest_is_written_as_it_stands() {
         &[],
         r#"install mcp ["http://127.0.0.1:8080/mcp"] ["zed"] print"#,
     );
-    // An organization that is called like a host.
+    // An organisation that is called like a host.
     check(
         &["install", "zed", "https://mcp.apexmcp.ai/mcp/cursor"],
         &[],

@@ -11,8 +11,8 @@ fn a_server_is_a_url_a_slug_or_an_address_without_a_scheme() {
     check(&["localhost:8080/mcp"], &[], "https://localhost:8080/mcp HttpFirst OAuth");
     check(&["HTTPS://A.example/mcp"], &[], "HTTPS://A.example/mcp HttpFirst OAuth");
     assert_eq!(config(&["HTTPS://A.example/mcp#x"]).server.as_str(), "https://a.example/mcp");
-    let neither = "error: the server is neither a URL nor the slug of an organization
-        hint: write `https://mcp.example.com/mcp`, or `acme` for the organization `acme` at \
+    let neither = "error: the server is neither a URL nor the slug of an organisation
+        hint: write `https://mcp.example.com/mcp`, or `acme` for the organisation `acme` at \
         mcp.apexmcp.ai";
     for text in ["apx_live_sk_1", "-", "ws://a.example", "file:///x", "C:\\x.exe", "a@b.example"] {
         check(&[text], &[], neither);
@@ -28,7 +28,7 @@ fn a_server_is_a_url_a_slug_or_an_address_without_a_scheme() {
 
 #[test]
 fn without_a_server_there_is_nothing_to_do() {
-    let missing = "error: no server is given, expected a URL or an organization's slug
+    let missing = "error: no server is given, expected a URL or an organisation's slug
         hint: usage: apexmcp-bridge [OPTIONS] <SERVER> [PORT]; `--help` says more";
     for args in [&[][..], &["--debug"], &["${user_config.org}"], &[""], &["run"], &["--foo"]] {
         check(args, &[], missing);
@@ -93,12 +93,12 @@ fn the_port_is_the_second_word() {
 }
 
 #[test]
-fn verbs_of_later_versions_are_no_organizations() {
+fn verbs_of_later_versions_are_no_organisations() {
     let verbs = "doctor check mock completions man logs";
     for verb in verbs.split_whitespace() {
         let refused = format!(
             "error: `{verb}` is not available in this version
-            hint: for an organization of that name, write `apexmcp-bridge run {verb}`"
+            hint: for an organisation of that name, write `apexmcp-bridge run {verb}`"
         );
         check(&[verb], &[], &refused);
         check(&[verb, "https://a.example/"], &[], &refused);

@@ -64,7 +64,7 @@ fn what_only_can_be_the_server_is_no_value() {
 
 #[test]
 fn a_key_is_never_an_address() {
-    let missing = "error: no server is given, expected a URL or an organization's slug";
+    let missing = "error: no server is given, expected a URL or an organisation's slug";
     for args in [
         &["--header", "X-API-Key:", "sk.example"][..],
         &["--header", "Authorization:", "Bearer", "token"],

@@ -66,7 +66,7 @@ fn what_is_missing_or_unknown_is_told() {
         &["--debug", "status"],
         &[],
         "error: `status` must be the first argument
-         hint: write `apexmcp-bridge status …`; for an organization of that name, `apexmcp-bridge run status`",
+         hint: write `apexmcp-bridge status …`; for an organisation of that name, `apexmcp-bridge run status`",
     );
 }
 
