@@ -303,3 +303,39 @@ fn middlebox_nginx_speaks_http_2() {
     let log = nginx.text("access");
     assert!(log.contains("HTTP/2.0 POST 200") && !log.contains("HTTP/1.1"), "{log}");
 }
+
+#[test]
+fn middlebox_that_swallows_everything() {
+    if !is_offered() {
+        return;
+    }
+    // The connection stays open, and nobody is there any more.
+    let cases =
+        [(Gateway::http_url as fn(&Gateway, &str) -> String, "http"), (Gateway::sse_url, "sse")];
+    for (url, route) in cases {
+        let gateway = open_gateway();
+        let url = url(&gateway, "acme");
+        // What is swallowed includes the signs of life of the streams.
+        gateway.order("mcp.heartbeat=off").unwrap();
+        let args = [&*url, "--keep-alive", "--ping-interval", "1"];
+        let mut bridge = Bridge::start_with(&Home::new(), Person::Absent, &args, &[]);
+        converse(&mut bridge);
+        gateway.order("net.half_open").unwrap();
+        let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call",
+            "params": { "name": "slow", "arguments": { "seconds": 100 } } });
+        bridge.send(&call.to_string());
+        let started = Instant::now();
+        let answer = loop {
+            assert!(started.elapsed() < Duration::from_secs(70), "{route}: nobody is missed");
+            let Some(line) = bridge.line_within(Duration::from_secs(1)) else { continue };
+            let message: Value = serde_json::from_str(&line).unwrap();
+            if message["id"] == 2 {
+                break message;
+            }
+        };
+        assert_eq!(answer["error"]["code"], -31006, "{route}: {answer}");
+        gateway.clear_faults();
+        gateway.restart(Duration::from_millis(10));
+        echo(&mut bridge, 3);
+    }
+}

@@ -203,6 +203,7 @@ impl Bridge {
                 self.exchanges.remove(&exchange);
                 out.push(Effect::Abort(exchange));
                 self.stream_lost(Failure::Lost, cause, now, out);
+                self.end_old_posts(now, out);
             }
             return;
         }
@@ -221,6 +222,28 @@ impl Bridge {
         let beats = beats.map(|outgoing| outgoing.position.pulse).any(|pulse| pulse.beats);
         let listens = self.listened.pulse.beats && matches!(self.listen, Listen::Open(..));
         self.silence.look = (beats || listens).then(|| now.after(LOOK));
+    }
+
+    /// Over HTTP+SSE: whoever does not say whether a message of the lost session was taken will not
+    /// say it any more.
+    fn end_old_posts(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        let epoch = self.epoch;
+        let is_old = |outgoing: &Outgoing| {
+            outgoing.epoch != epoch && !outgoing.position.open && !outgoing.kind.ids().is_empty()
+        };
+        let mut old: Vec<_> = self
+            .exchanges
+            .iter()
+            .filter(|(_, exchange)| matches!(exchange, Exchange::Post(it, _) if is_old(it)))
+            .map(|(id, _)| *id)
+            .collect();
+        old.sort_unstable();
+        for id in old {
+            out.push(Effect::Abort(id));
+            if let Some(Exchange::Post(outgoing, _)) = self.exchanges.remove(&id) {
+                self.lost(id, outgoing, &Failure::Lost, now, out);
+            }
+        }
     }
 
     /// A session is gone: what was taken in it may still be answered, but not for long.

@@ -85,7 +85,7 @@ fn a_stream_with_heartbeats_is_missed_when_they_stop() {
         world.beat(1).pass(seconds(30)).check(&[]);
     }
     world.pass(seconds(31)).check(&["#4 POST /messages?id=1 version=2025-06-18 ping"]);
-    world.pass(seconds(30)).check(&["abort #1", "tell: reconnecting"]);
+    world.pass(seconds(30)).check(&["abort #1", "tell: reconnecting", "abort #4"]);
     // Of a response stream the gateway itself knows nothing: others are answered.
     let mut world = World::ready_http();
     world.line(CALL).open(4).beat(4).seen();
@@ -193,4 +193,14 @@ fn progress_keeps_a_call_alive_but_not_for_ever() {
         world.seen().contains(&"host < error 1 -31007".to_owned())
     });
     assert_eq!(minutes, Some(1439), "a day");
+}
+
+#[test]
+fn a_message_that_nobody_takes_is_lost_with_its_silent_gateway() {
+    let mut world = World::ready_sse();
+    // The POST is never answered, nor is the ping.
+    world.line(CALL).pass(Duration::from_secs(120));
+    let seen = world.seen();
+    assert!(seen.contains(&"host < error 1 -31006".to_owned()), "{seen:?}");
+    assert!(seen.iter().any(|line| line.starts_with("abort #4")), "{seen:?}");
 }
