@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use apexmcp_bridge::mock::{Auth, Consent, Gateway, Plan};
@@ -144,4 +144,66 @@ fn a_proxy_of_the_environment_is_used_and_can_be_switched_off() {
         assert_eq!(answer["error"]["code"], -31001, "{answer}");
     }
     assert_eq!(count.load(Ordering::Relaxed), before);
+}
+
+/// A SOCKS5 proxy (RFC 1928) without authentication, which knows one machine by every name; the
+/// names that it was asked for are kept.
+fn socks(port: u16) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("socks5h://{}", listener.local_addr().unwrap());
+    let names = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&names);
+    thread::spawn(move || {
+        for client in listener.incoming().take(20).flatten() {
+            let seen = Arc::clone(&seen);
+            thread::spawn(move || tunnel(client, port, &seen));
+        }
+    });
+    (address, names)
+}
+
+fn tunnel(mut client: TcpStream, port: u16, seen: &Mutex<Vec<String>>) {
+    let mut input = client.try_clone().unwrap();
+    let mut read = |n: usize| {
+        let mut bytes = vec![0; n];
+        input.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    let methods = read(2)[1];
+    read(usize::from(methods));
+    client.write_all(&[5, 0]).unwrap();
+    // Connect, to a name.
+    assert_eq!(read(4), [5, 1, 0, 3]);
+    let length = read(1)[0];
+    seen.lock().unwrap().push(String::from_utf8(read(usize::from(length))).unwrap());
+    read(2);
+    let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
+    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    thread::spawn(move || std::io::copy(&mut from, &mut to).ok());
+    std::io::copy(&mut &server, &mut client).ok();
+    client.shutdown(std::net::Shutdown::Both).ok();
+}
+
+#[test]
+fn a_socks_proxy_is_given_the_name() {
+    // Free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://gateway.test:{port}");
+    let plan = Plan {
+        auth: Auth::None,
+        gateway_address: ([127, 0, 0, 1], port).into(),
+        public_gateway_url: Some(url.clone()),
+        ..Plan::default()
+    };
+    let _gateway = Gateway::start(plan).unwrap();
+    let (address, names) = socks(port);
+    let args = [&format!("{url}/mcp/acme"), "--allow-http"];
+    let env = [("ALL_PROXY", address.as_str())];
+    let mut bridge = Bridge::start_with(&Home::new(), Person::Absent, &args, &env);
+    let answer = bridge.handshake("2025-06-18");
+    assert!(answer["result"].is_object(), "{answer}");
+    check_end(&bridge.end(), 0);
+    let names = names.lock().unwrap();
+    assert!(!names.is_empty() && names.iter().all(|name| name == "gateway.test"), "{names:?}");
 }
