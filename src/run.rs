@@ -249,12 +249,12 @@ impl Edges {
                 self.http.start(id, *request);
             }
             Effect::Abort(id) => self.http.abort(id),
-            Effect::Grant(grant) => {
+            Effect::Grant(id, grant) => {
                 let client = self.http.client(&grant.token_endpoint);
                 let (control, clock) = (self.control.clone(), self.clock);
                 tokio::spawn(async move {
                     let answer = grant::ask(client, *grant, clock).await;
-                    control.send(Event::Granted(Box::new(answer))).ok();
+                    control.send(Event::Granted(id, Box::new(answer))).ok();
                 });
             }
             Effect::Store(command) => self.keeper.send(command),

@@ -20,6 +20,10 @@ use crate::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub u64);
 
+/// One request to the token endpoint: an answer to another one than the last is for nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrantId(pub u64);
+
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
@@ -40,7 +44,7 @@ pub enum Event {
     /// Something came back for an exchange.
     Http(ExchangeId, HttpEvent),
     /// The token endpoint answered.
-    Granted(Box<GrantAnswer>),
+    Granted(GrantId, Box<GrantAnswer>),
     /// The store answered.
     Store(StoreEvent),
     /// The redirect listener has news.
@@ -243,7 +247,7 @@ pub enum Effect {
     /// Drop an exchange; nothing more may come of it.
     Abort(ExchangeId),
     /// Ask the token endpoint.
-    Grant(Box<Grant>),
+    Grant(GrantId, Box<Grant>),
     /// Ask the store.
     Store(StoreCommand),
     /// Ask the redirect listener.

@@ -75,6 +75,10 @@ fn end(place: &Where, request: &LogoutRequest, log: &Log) -> Result<Option<Revok
         if let Some(warning) = store.save(&left) {
             log.line(&format!("warning: {warning}"));
         }
+        if store.is_unsaved() {
+            // What cannot be emptied is deleted, the client registration with it.
+            store.forget()?;
+        }
         store.forget_introduction();
     }
     let server = &record.server;

@@ -196,7 +196,7 @@ impl Bridge {
             Event::Signal(number) => self.leave(128_u8.saturating_add(number), now, &mut out),
             Event::Tick => {}
             Event::Http(exchange, event) => self.http(exchange, event, now, &mut out),
-            Event::Granted(answer) => self.access.granted(answer, now, &mut out),
+            Event::Granted(id, answer) => self.access.granted(id, answer, now, &mut out),
             Event::Store(StoreEvent::Recalled(bytes)) => self.recalled(bytes, now),
             Event::Store(event) => self.access.store(event, now, &mut out),
             Event::Redirect(event) => self.access.redirect(event, now, &mut out),

@@ -230,7 +230,7 @@ fn render(effect: &Effect) -> Option<String> {
         }
         Effect::Http(id, request) => format!("#{} {}", id.0, render_request(request)),
         Effect::Abort(id) => format!("abort #{}", id.0),
-        Effect::Grant(_) => "grant".to_owned(),
+        Effect::Grant(..) => "grant".to_owned(),
         Effect::Store(StoreCommand::Load) => "load".to_owned(),
         Effect::Store(StoreCommand::Lock) => "lock".to_owned(),
         Effect::Store(StoreCommand::Lead) => "lead".to_owned(),

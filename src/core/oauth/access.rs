@@ -18,7 +18,7 @@ use super::record::Record;
 use super::refresh::Refresh;
 use crate::config::{AccessMode, Caller, LoginOptions, Way};
 use crate::core::backoff::{Backoff, Jitter};
-use crate::core::event::{Effect, ExchangeId, RedirectCommand, StoreCommand};
+use crate::core::event::{Effect, ExchangeId, GrantId, RedirectCommand, StoreCommand};
 use crate::core::outbox::Outbox;
 use crate::core::time::{Due, Moment};
 use crate::secret::Secret;
@@ -42,6 +42,8 @@ pub struct Access {
     standing: Standing,
     /// The document that a renewal waits for.
     search: Option<ExchangeId>,
+    /// The last request to the token endpoint.
+    grant: GrantId,
     /// When the tokens are to be renewed.
     renewal: Option<Due>,
     /// When the access token is not worth sending any more.
@@ -133,6 +135,7 @@ impl Access {
             current: None,
             standing: Standing::Known,
             search: None,
+            grant: GrantId::default(),
             renewal: None,
             expiry: None,
             window_at: None,
@@ -262,7 +265,7 @@ impl Access {
         if self.has_login() && used == self.generation() {
             // While somebody is asked for more, what there was is refused. Where it can be renewed,
             // everything goes on with that, and the question has to wait; else all have to wait.
-            if self.is_widening() && self.can_refresh() {
+            if self.is_widening() && self.can_refresh() && !self.expects_tokens() {
                 self.give_up_widening(now, out);
                 self.refresh(Why::Needed(challenge), now, out);
             } else if let Some(widening) = &mut self.widening {
@@ -342,6 +345,18 @@ impl Access {
     /// The access token, good or not.
     pub fn token(&self) -> Option<Secret> {
         Some(self.current.as_ref()?.tokens.as_ref()?.access.clone())
+    }
+
+    /// The number of a new request to the token endpoint.
+    fn next_grant(&mut self) -> GrantId {
+        self.grant = GrantId(self.grant.0 + 1);
+        self.grant
+    }
+
+    /// The number of the last one.
+    #[cfg(test)]
+    pub fn last_grant(&self) -> GrantId {
+        self.grant
     }
 
     fn can_refresh(&self) -> bool {

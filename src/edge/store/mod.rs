@@ -136,12 +136,20 @@ impl Store {
         };
         let path = dir.join(format!("{}.json", self.name));
         let Some(bytes) = fs::read(dir, &path)? else {
-            return Ok(Loaded { record: self.unsaved().cloned(), warning: None });
+            if !self.unsaved {
+                self.memory = None;
+            }
+            return Ok(Loaded { record: self.memory.clone(), warning: None });
         };
         match vault::open(&bytes, &self.name, self.keychain.as_mut()) {
             Ok(record) => {
                 let newer = self.unsaved().filter(|own| record.generation <= own.generation);
-                Ok(Loaded { record: Some(newer.cloned().unwrap_or(record)), warning: None })
+                let Some(newer) = newer.cloned() else {
+                    // What was written later by somebody else is what counts.
+                    (self.memory, self.unsaved) = (Some(record.clone()), false);
+                    return Ok(Loaded { record: Some(record), warning: None });
+                };
+                Ok(Loaded { record: Some(newer), warning: None })
             }
             Err(vault::OpenError::Keychain(error)) => Err(error.into()),
             Err(vault::OpenError::Newer) => Err(StoreError::Newer),
@@ -190,13 +198,16 @@ impl Store {
     /// written either: this process goes on with what it knows, in memory.
     pub fn lock(&mut self, patience: Duration) -> Result<Loaded, StoreError> {
         let had = self.is_locked();
+        // Whoever holds it for what could not be written begins something new with it.
+        self.owes = false;
+        let known = self.memory.clone();
         if let (Some(dir), None) = (self.place(), &self.lock) {
             match take(dir, &format!("{}.lock", self.name), patience) {
                 Ok(file) => self.lock = Some(file),
                 Err(error @ StoreError::Busy(_)) => return Err(error),
                 Err(error) => {
                     let stored = self.load().ok().and_then(|found| found.record);
-                    let record = stored.or_else(|| self.memory.clone());
+                    let record = stored.or(known);
                     return Ok(Loaded { record, warning: Some(error.to_string()) });
                 }
             }
@@ -224,6 +235,11 @@ impl Store {
     /// Whether the lock waits for something to be written: [`Store::unlock`] tries again.
     pub fn owes(&self) -> bool {
         self.owes
+    }
+
+    /// Whether the last record is not on the disk.
+    pub fn is_unsaved(&self) -> bool {
+        self.unsaved
     }
 
     /// What is known here and not on the disk.

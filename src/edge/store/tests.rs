@@ -262,3 +262,37 @@ fn a_record_that_cannot_be_read_does_not_hold_the_lock() {
     assert!(!locked_out.is_locked());
     assert!(first.lock(Duration::ZERO).is_ok());
 }
+
+#[test]
+fn a_lock_that_was_kept_is_not_given_back_in_the_middle() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    without_place(dir.path(), || {
+        first.save(&Record { generation: 4, ..record() });
+        first.unlock();
+    });
+    assert!(first.owes());
+    first.lock(Duration::ZERO).unwrap();
+    assert!(!first.owes(), "the next renewal has begun");
+}
+
+#[test]
+fn what_somebody_has_stored_later_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), Ok([7; 32]));
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    first.unlock();
+    // Written without a lock, because none could be had.
+    without_place(dir.path(), || first.save(&Record { generation: 4, ..record() }));
+    let later = Record { generation: 5, ..record() };
+    let mut second = store(dir.path(), Ok([7; 32]));
+    second.lock(Duration::ZERO).unwrap();
+    second.save(&later);
+    second.unlock();
+    assert_eq!(first.lock(Duration::ZERO).unwrap().record, Some(later.clone()));
+    first.unlock();
+    assert_eq!(second.load().unwrap().record, Some(later));
+}

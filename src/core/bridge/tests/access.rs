@@ -1,6 +1,7 @@
 //! Credentials: refused, renewed, expired.
 
 use super::*;
+use crate::core::event::GrantId;
 
 pub(super) fn record(generation: u64, access: &str, expires_in: u64) -> Box<Record> {
     Box::new(Record {
@@ -68,17 +69,20 @@ impl World {
     }
 
     pub(super) fn granted(&mut self, access: &str) -> &mut Self {
-        self.event(Event::Granted(Box::new(Ok(Granted {
-            access: Secret::new(access.to_owned()),
-            refresh: Some(Secret::new("rt2".to_owned())),
-            expires_in: Some(3600),
-            scope: None,
-            id_token: None,
-        }))))
+        self.event(Event::Granted(
+            self.bridge.access.last_grant(),
+            Box::new(Ok(Granted {
+                access: Secret::new(access.to_owned()),
+                refresh: Some(Secret::new("rt2".to_owned())),
+                expires_in: Some(3600),
+                scope: None,
+                id_token: None,
+            })),
+        ))
     }
 
     fn grant_refused(&mut self, failure: GrantFailure) -> &mut Self {
-        self.event(Event::Granted(Box::new(Err(failure))))
+        self.event(Event::Granted(self.bridge.access.last_grant(), Box::new(Err(failure))))
     }
 }
 
@@ -189,7 +193,9 @@ fn a_renewed_token_that_nobody_could_use_is_renewed_again_and_opens_no_browser()
         let access = Secret::new("at2".to_owned());
         let expires_in = Some(life);
         let granted = Granted { access, refresh, expires_in, scope: None, id_token: None };
-        world.event(Event::Granted(Box::new(Ok(granted)))).saved(2);
+        world
+            .event(Event::Granted(world.bridge.access.last_grant(), Box::new(Ok(granted))))
+            .saved(2);
         world.seen();
         // It is asked whether it is there meanwhile.
         world.pass(Duration::from_secs(wait)).seen();
@@ -220,13 +226,16 @@ fn an_expired_token_is_renewed_before_it_is_used() {
 fn tokens_that_are_born_expired_are_tried_once_each() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
-    world.event(Event::Granted(Box::new(Ok(Granted {
-        access: Secret::new("at2".to_owned()),
-        refresh: Some(Secret::new("rt2".to_owned())),
-        expires_in: Some(0),
-        scope: None,
-        id_token: None,
-    }))));
+    world.event(Event::Granted(
+        world.bridge.access.last_grant(),
+        Box::new(Ok(Granted {
+            access: Secret::new("at2".to_owned()),
+            refresh: Some(Secret::new("rt2".to_owned())),
+            expires_in: Some(0),
+            scope: None,
+            id_token: None,
+        })),
+    ));
     world.saved(2).check(&["save 2", "unlock", &format!("#5 {POST} at2 tools/list")]);
 }
 
@@ -326,4 +335,13 @@ fn a_job_that_ends_while_somebody_should_sign_in_has_failed() {
     world.line(INITIALIZE).loaded(None).answer(1, 401, "").pass(Duration::from_secs(5)).seen();
     world.event(Event::Eof);
     assert_eq!(world.seen().last().unwrap(), "exit 4");
+}
+
+#[test]
+fn an_answer_to_a_token_request_that_was_given_up_is_for_nobody() {
+    let mut world = World::signed_in(3600);
+    world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();
+    let dead = GrantFailure::Refused { error: "invalid_grant".to_owned(), description: None };
+    world.event(Event::Granted(GrantId(0), Box::new(Err(dead)))).check(&[]);
+    world.granted("at2").check(&["save 2"]);
 }

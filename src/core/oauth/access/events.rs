@@ -3,8 +3,8 @@
 use super::{Access, Standing, State};
 use crate::config::Caller;
 use crate::core::event::{
-    Delivery, Effect, ExchangeId, FailureKind, HttpEvent, HttpFailure, Notice, RedirectEvent,
-    StoreEvent,
+    Delivery, Effect, ExchangeId, FailureKind, GrantId, HttpEvent, HttpFailure, Notice,
+    RedirectEvent, StoreEvent,
 };
 use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::grant::GrantAnswer;
@@ -47,7 +47,17 @@ impl Access {
     }
 
     /// The token endpoint's answer.
-    pub fn granted(&mut self, answer: Box<GrantAnswer>, now: Moment, out: &mut Outbox<'_>) {
+    pub fn granted(
+        &mut self,
+        id: GrantId,
+        answer: Box<GrantAnswer>,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        if id != self.grant {
+            // It belongs to a sign-in that was given up.
+            return;
+        }
         match &self.state {
             State::SigningIn(..) => self.login(login::Input::Granted(answer), now, out),
             _ => self.step_refresh(refresh::Input::Granted(answer), now, out),

@@ -105,7 +105,9 @@ impl Access {
                 self.search = Some(out.start(document(Method::GET, url, None)));
             }
             refresh::Step::Lock => out.push(Effect::Store(StoreCommand::Lock)),
-            refresh::Step::Grant(grant) => out.push(Effect::Grant(grant)),
+            refresh::Step::Grant(grant) => {
+                out.push(Effect::Grant(self.next_grant(), grant));
+            }
             refresh::Step::Save(record) => out.push(Effect::Store(StoreCommand::Save(record))),
             refresh::Step::Unlock => out.push(Effect::Store(StoreCommand::Unlock)),
             refresh::Step::Tell(text) => out.tell(Notice::Warning(text)),

@@ -77,6 +77,9 @@ impl Access {
             // Somebody was there, and may change their mind.
             self.window_at = None;
         }
+        if matches!(failure, SignInFailure::Refused { .. }) {
+            self.widening_decided();
+        }
         out.push(Effect::Redirect(RedirectCommand::Close));
         self.resign(&failure, now, out);
         out.tell(Notice::Failed(Box::new(failure.clone().into())));
@@ -114,7 +117,7 @@ impl Access {
                     continue;
                 }
                 login::Step::Grant(grant) => {
-                    out.push(Effect::Grant(grant));
+                    out.push(Effect::Grant(self.next_grant(), grant));
                     continue;
                 }
                 login::Step::Save(record) => {
@@ -130,6 +133,7 @@ impl Access {
                     continue;
                 }
                 login::Step::Done(record) => {
+                    self.widening_decided();
                     out.push(Effect::Store(StoreCommand::Resign(None)));
                     self.adopt(Some(record), Standing::SignedIn, now);
                     continue;

@@ -16,6 +16,8 @@ pub(super) struct Widening {
     /// All that will be asked for: what was granted, and what is missing; `None`: whatever there
     /// is.
     pub(super) scope: Option<String>,
+    /// What is missing; an empty text stands for what nobody has named.
+    asked: BTreeSet<String>,
     /// Whether nothing else is to be sent until it is over.
     pub(super) alone: bool,
 }
@@ -69,13 +71,17 @@ impl Access {
         had.extend(self.widened.iter().cloned());
         let in_vain = if missing.is_empty() {
             // Nothing is named: one sign-in may help, and a second one will not.
-            !self.widened.insert(String::new())
+            self.widened.contains("")
         } else {
             missing.is_subset(&had)
         };
         if in_vain {
             return Widened::No;
         }
+        let asked = match missing.len() {
+            0 => BTreeSet::from([String::new()]),
+            _ => missing.clone(),
+        };
         let scope = (!missing.is_empty()).then(|| self.union(missing));
         let wanted = scope.as_deref().unwrap_or("all that there is");
         out.detail(format!("the scope is not enough; asking for `{wanted}`"));
@@ -84,18 +90,29 @@ impl Access {
             // Nobody is to be asked.
             return Widened::No;
         }
-        self.widening = Some(Widening { scope, alone });
+        // Why an earlier one brought nothing is over.
+        self.widening_failure = None;
+        self.widening = Some(Widening { scope, asked, alone });
         Widened::Wait
+    }
+
+    /// The server or the person has decided: the same is not asked for again.
+    pub(super) fn widening_decided(&mut self) {
+        let asked = self.widening.as_ref().map(|widening| widening.asked.clone());
+        self.widened.extend(asked.unwrap_or_default());
     }
 
     /// Nobody is asked for more any longer.
     pub(super) fn give_up_widening(&mut self, now: Moment, out: &mut Outbox<'_>) {
         let failure = SignInFailure::Unfinished { url: String::new() };
-        if let State::SigningIn(_, Some(exchange)) = &self.state {
-            out.push(Effect::Abort(*exchange));
+        // Whoever follows another process leaves its window alone.
+        if let State::SigningIn(_, exchange) = &self.state {
+            if let Some(exchange) = exchange {
+                out.push(Effect::Abort(*exchange));
+            }
+            out.push(Effect::Redirect(RedirectCommand::Close));
+            self.resign(&failure, now, out);
         }
-        out.push(Effect::Redirect(RedirectCommand::Close));
-        self.resign(&failure, now, out);
         self.refuse(failure, now);
     }
 
@@ -106,9 +123,9 @@ impl Access {
     }
 
     /// What was granted, what was asked for in addition, and this.
-    fn union(&mut self, missing: BTreeSet<String>) -> String {
-        self.widened.extend(missing);
+    fn union(&self, missing: BTreeSet<String>) -> String {
         let mut all = self.granted_scopes();
+        all.extend(missing);
         all.extend(self.widened.iter().filter(|scope| !scope.is_empty()).cloned());
         all.into_iter().collect::<Vec<_>>().join(" ")
     }
