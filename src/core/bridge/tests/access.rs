@@ -345,3 +345,12 @@ fn an_answer_to_a_token_request_that_was_given_up_is_for_nobody() {
     world.event(Event::Granted(GrantId(0), Box::new(Err(dead)))).check(&[]);
     world.granted("at2").check(&["save 2"]);
 }
+
+#[test]
+fn a_token_that_was_renewed_in_good_time_is_renewed_when_it_is_refused() {
+    let mut world = World::signed_in(100);
+    world.pass(Duration::from_secs(91)).locked(Some(record(1, "at1", 100)));
+    world.granted("at2").saved(2).seen();
+    world.line(LIST).answer(4, 401, "");
+    assert_eq!(world.seen().last().unwrap(), "lock");
+}

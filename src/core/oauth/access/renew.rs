@@ -21,7 +21,7 @@ const SHORTEST_LIFE_SECONDS: u64 = 30;
 
 /// For so long after its issue a token that is refused cannot be mended by another one. Later the
 /// gateway may have been restarted with other keys, and the next token is good again.
-const FRESH_SECONDS: u64 = 60;
+const FRESH_SECONDS: u64 = 20;
 /// The same for a token with a shorter life. Less than that is a wrong clock and not a life.
 const SHORTEST_FRESH_SECONDS: u64 = 2;
 
@@ -140,7 +140,12 @@ impl Access {
             Outcome::Tokens(record) => {
                 self.backoff.reset();
                 out.detail("the access token is renewed");
-                self.adopt(Some(record), Standing::Renewed, now);
+                // What was renewed in good time has not been refused yet: the first 401 renews it.
+                let standing = match why {
+                    Why::Early => Standing::Known,
+                    Why::Needed(_) => Standing::Renewed,
+                };
+                self.adopt(Some(record), standing, now);
             }
             Outcome::Adopted(record) => {
                 out.detail("another process has renewed the access token");
