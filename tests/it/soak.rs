@@ -3,6 +3,7 @@
 //!
 //! `APEXMCP_BRIDGE_TEST_SOAK_SECONDS` says how long, `APEXMCP_BRIDGE_TEST_SEED` what happens when.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ struct Host {
     bridge: Bridge,
     name: &'static str,
     calls: Vec<Call>,
+    /// How often each error came instead of a result.
+    errors: BTreeMap<i64, usize>,
     memory: Vec<u64>,
     files: Vec<u64>,
 }
@@ -52,7 +55,8 @@ impl Host {
         let mut bridge = Bridge::start_with(home, Person::Present, &[url, "--debug"], &[]);
         let answer = bridge.handshake("2025-11-25");
         assert!(answer["result"].is_object(), "{answer}");
-        Self { bridge, name, calls: Vec::new(), memory: Vec::new(), files: Vec::new() }
+        let (calls, errors) = (Vec::new(), BTreeMap::new());
+        Self { bridge, name, calls, errors, memory: Vec::new(), files: Vec::new() }
     }
 
     fn call(&mut self, now: Duration, dice: &mut Dice) {
@@ -80,6 +84,9 @@ impl Host {
             else {
                 continue;
             };
+            if let Some(code) = message["error"]["code"].as_i64() {
+                *self.errors.entry(code).or_default() += 1;
+            }
             let call = &mut self.calls[usize::try_from(id).unwrap() - 1];
             call.answers.push((started.elapsed(), message.get("result").is_some()));
         }
@@ -159,8 +166,10 @@ fn soak() {
     }
     let mut history = History { limit: LIMIT, ..History::default() };
     gateway.clear_faults();
+    let mut errors = Vec::new();
     for mut host in hosts {
         host.read(started);
+        errors.push(format!("{} {:?}", host.name, host.errors));
         // At last everything works again.
         let answer = host.bridge.call(0, "echo", json!({ "text": "last" }));
         assert!(answer["result"].is_object(), "seed {seed}: {}: {answer}", host.name);
@@ -186,7 +195,10 @@ fn soak() {
     history.presented = gateway.refresh_tokens().iter().map(|it| it.presented.len()).collect();
     let wrong = history.violations();
     let (calls, results) = (history.calls.len(), history.results());
-    let summary = format!("seed {seed}: {calls} calls, {results} % results, {} wrong", wrong.len());
+    let summary = format!(
+        "seed {seed}: {calls} calls, {results} % results, {} wrong; {errors:?}",
+        wrong.len()
+    );
     writeln!(std::io::stdout(), "{summary}").unwrap();
     assert!(wrong.is_empty(), "seed {seed}: {:#?}", &wrong[..wrong.len().min(20)]);
     // A call that may have run is never made again, and there is trouble every other second.

@@ -295,7 +295,7 @@ impl Bridge {
         self.fail_queue(failure, now, out);
         let network = matches!(failure, Failure::Lost | Failure::Unreachable { .. });
         if network && self.reached && self.closing.is_none() {
-            let wait = self.outage.next_wait(now);
+            let wait = self.next_wait(now);
             self.outage.hold(now.after(wait), false);
             self.begin_replay(now);
         }
@@ -334,7 +334,7 @@ impl Bridge {
     /// Sessions that are lost before anything has worked in them are begun ever more slowly.
     fn slow_down(&mut self, now: Moment) {
         if MAX_BEGUN <= self.begun {
-            let wait = self.outage.next_wait(now);
+            let wait = self.next_wait(now);
             self.outage.hold(now.after(wait), true);
         }
     }

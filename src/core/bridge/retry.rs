@@ -26,7 +26,7 @@ const MAX_DEFERRED: u8 = 2;
 /// How long `initialize` may wait for that: the strictest host gives up after 10 s.
 const INITIALIZE_PATIENCE: Duration = Duration::from_secs(8);
 /// How often a request that comes during an outage may cause a try of its own.
-pub(super) const HURRY: Duration = Duration::from_secs(5);
+const HURRY: Duration = Duration::from_secs(5);
 
 /// Whether a request of this method may run twice: it asks, or says again what was said.
 pub(super) fn is_safe(method: &str) -> bool {
@@ -130,6 +130,13 @@ pub(super) struct Delayed {
 }
 
 impl Bridge {
+    /// How long to wait for the next try: not long, while a request of the host waits for it.
+    pub(super) fn next_wait(&mut self, now: Moment) -> Duration {
+        let wait = self.outage.next_wait(now);
+        let asked = self.queue.iter().any(|outgoing| !outgoing.kind.ids().is_empty());
+        if asked { wait.min(HURRY) } else { wait }
+    }
+
     /// The network brought nothing back for a message.
     pub(super) fn post_failed(
         &mut self,
@@ -149,7 +156,7 @@ impl Bridge {
                 if self.reached =>
             {
                 let known = self.outage.deadline().is_some();
-                let wait = self.outage.next_wait(now);
+                let wait = self.next_wait(now);
                 let until = now.after(wait);
                 let late = outgoing.since.saturating_add(PATIENCE) < until;
                 if (late && !outgoing.kind.is_replay()) || self.closing.is_some() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::retry::{HURRY, is_temporary, reconnect};
+use super::retry::{is_temporary, reconnect};
 use super::{Bridge, Exchange, Listen, Outgoing, Phase};
 use crate::core::event::{Effect, ExchangeId, Expect, Head, HttpEvent, Notice, StreamEvent};
 use crate::core::failure::Failure;
@@ -204,12 +204,7 @@ impl Bridge {
             return;
         }
         self.evidence = Some(failure);
-        let mut wait = self.outage.next_wait(now);
-        if self.queue.iter().any(|outgoing| !outgoing.kind.ids().is_empty()) {
-            // Whoever waits does not wait for long.
-            wait = wait.min(HURRY);
-        }
-        let wait = wait.max(self.stream_retry);
+        let wait = self.next_wait(now).max(self.stream_retry);
         out.tell(reconnect(&cause, wait));
         self.stream = Stream::Waiting(now.after(wait));
     }
