@@ -201,8 +201,7 @@ fn soak() {
     );
     writeln!(std::io::stdout(), "{summary}").unwrap();
     assert!(wrong.is_empty(), "seed {seed}: {:#?}", &wrong[..wrong.len().min(20)]);
-    // A call that may have run is never made again, and there is trouble every other second.
-    assert!(25 <= results, "seed {seed}: only {results} % of {calls} calls had a result");
+    assert!(80 <= results, "seed {seed}: only {results} % of {calls} calls had a result");
     assert_eq!(home.browsers(), browsers, "seed {seed}: somebody had to sign in again");
     // Every token but the last of each chain was used.
     assert!(history.presented.contains(&1), "no token was ever renewed");
