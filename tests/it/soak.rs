@@ -106,15 +106,20 @@ impl Host {
     }
 }
 
-/// One piece of bad luck.
+/// One piece of bad luck, and the end of the one before: what counts requests would pile up where
+/// a bridge asks rarely, and at last nothing would work.
 fn strike(gateway: &Gateway, dice: &mut Dice) {
+    gateway.clear_faults();
     match dice.roll(8) {
         0 => gateway.drop_streams(),
         1 => gateway.restart(Duration::from_millis(300 + dice.roll(1200))),
         2 => gateway.forget_sessions(),
         3 => gateway.expire_access_tokens(),
         4 => gateway.order("http.status=503@post#1-3").unwrap(),
-        5 => gateway.order("http.status=502@sse#1-2").unwrap(),
+        5 => {
+            gateway.order("http.status=502@sse#1-2").unwrap();
+            gateway.drop_streams();
+        }
         6 => gateway.order("token.http_503#1").unwrap(),
         _ => gateway.order("net.latency=200±150@post#1-5").unwrap(),
     }

@@ -137,6 +137,11 @@ impl Bridge {
         if asked { wait.min(HURRY) } else { wait }
     }
 
+    /// How long this message waits for its next try: a handshake keeps everybody waiting.
+    fn wait_of(&mut self, outgoing: &Outgoing, now: Moment) -> Duration {
+        if outgoing.kind.is_handshake() { self.next_wait(now) } else { self.outage.next_wait(now) }
+    }
+
     /// The network brought nothing back for a message.
     pub(super) fn post_failed(
         &mut self,
@@ -191,7 +196,7 @@ impl Bridge {
             outgoing.repeated += 1;
             outgoing.since = now.uptime;
             out.detail(format!("asking again what may be asked twice: {failure}"));
-            let wait = self.outage.next_wait(now);
+            let wait = self.wait_of(&outgoing, now);
             self.later(outgoing, wait, false, now);
         } else if outgoing.position.open || !waits {
             self.unanswered(id, &outgoing, failure, now, out);
@@ -221,7 +226,7 @@ impl Bridge {
         let wait = match named {
             // Never earlier, and not all at once.
             Some(named) => named.saturating_add(self.backoff.spread()),
-            None => self.outage.next_wait(now),
+            None => self.wait_of(&outgoing, now),
         };
         let limit = match outgoing.kind {
             Kind::Initialize(_) => INITIALIZE_PATIENCE,

@@ -227,4 +227,11 @@ fn a_request_that_waits_for_the_stream_shortens_the_waits() {
     assert!(before < world.bridge.last_exchange, "the next try does not come in time");
     let failed = world.seen().iter().any(|line| line.contains("host < error"));
     assert!(!failed);
+    // The stream is back, and the new session is what it waits for.
+    let before = world.bridge.last_exchange;
+    world.open(before).message(before, "endpoint", "/messages?id=2").seen();
+    let before = world.bridge.last_exchange;
+    world.answer(before, 503, "").pass(Duration::from_secs(6));
+    world
+        .check(&["tell: reconnecting", &format!("#{} POST /messages?id=2 initialize", before + 1)]);
 }
