@@ -25,6 +25,7 @@ use crate::secret::Secret;
 
 mod events;
 mod lead;
+mod refusals;
 mod renew;
 mod sign_in;
 mod widen;
@@ -40,6 +41,8 @@ pub struct Access {
     state: State,
     current: Option<Box<Record>>,
     standing: Standing,
+    /// How often in a row tokens were renewed because they were refused.
+    refusals: u8,
     /// The document that a renewal waits for.
     search: Option<ExchangeId>,
     /// The last request to the token endpoint.
@@ -134,6 +137,7 @@ impl Access {
             state,
             current: None,
             standing: Standing::Known,
+            refusals: 0,
             search: None,
             grant: GrantId::default(),
             renewal: None,
@@ -232,72 +236,6 @@ impl Access {
                 }
                 Readiness::Ready(self.token())
             }
-        }
-    }
-
-    /// A request went through.
-    pub fn accepted(&mut self) {
-        if self.standing == Standing::SignedIn {
-            // The person who signed in has what they came for; the next window is another matter.
-            self.window_at = None;
-        }
-        self.standing = Standing::Known;
-    }
-
-    /// A request was refused with 401, sent with the tokens of generation `used`.
-    ///
-    /// First the tokens are renewed; if the new ones are refused too, a person signs in; if even
-    /// those tokens are refused, nothing that this program could do would help.
-    pub fn challenged(
-        &mut self,
-        challenge: Option<Challenge>,
-        used: Option<u64>,
-        now: Moment,
-        out: &mut Outbox<'_>,
-    ) {
-        if let State::Refreshing(_, why @ Why::Early) = &mut self.state {
-            // What is under way in good time turns out to be late: the old token is sent no more.
-            if used == self.current.as_ref().map(|record| record.generation) {
-                *why = Why::Needed(challenge);
-            }
-            return;
-        }
-        if self.has_login() && used == self.generation() {
-            // While somebody is asked for more, what there was is refused. Where it can be renewed,
-            // everything goes on with that, and the question has to wait; else all have to wait.
-            if self.is_widening() && self.can_refresh() && !self.expects_tokens() {
-                self.give_up_widening(now, out);
-                self.refresh(Why::Needed(challenge), now, out);
-            } else if let Some(widening) = &mut self.widening {
-                widening.alone = true;
-            }
-            return;
-        }
-        let settled = matches!(self.state, State::Idle | State::Refused(..));
-        if !settled || used != self.generation() {
-            // Something is under way already, or newer tokens are there.
-            return;
-        }
-        match self.standing(now) {
-            Standing::SignedIn => {
-                self.standing = Standing::Known;
-                let failure = SignInFailure::FreshTokenRefused;
-                // Whoever comes next must not open the next window at once.
-                out.push(Effect::Store(StoreCommand::Claim(Some(self.failed(&failure, now)))));
-                self.refuse(failure, now);
-            }
-            Standing::Known if self.can_refresh() => {
-                self.refresh(Why::Needed(challenge), now, out);
-            }
-            Standing::Known | Standing::Renewed => self.sign_in(challenge, now, out),
-        }
-    }
-
-    /// Something else than a request was refused. The tokens may be renewed for it, but nobody has
-    /// to sign in, and no token is given up.
-    pub fn refused_in_passing(&mut self, used: Option<u64>, now: Moment, out: &mut Outbox<'_>) {
-        if matches!(self.state, State::Idle) && used == self.generation() && self.can_refresh() {
-            self.refresh(Why::Early, now, out);
         }
     }
 

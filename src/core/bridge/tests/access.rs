@@ -174,13 +174,28 @@ fn what_a_sibling_has_renewed_is_used() {
 }
 
 #[test]
-fn a_renewed_token_that_is_refused_leads_to_a_sign_in_and_then_to_the_end() {
+fn a_token_that_is_refused_after_two_renewals_leads_to_a_sign_in() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600)));
     world.granted("at2").saved(2).seen();
+    // A gateway in trouble may have lost this one too.
+    world.answer(5, 401, "").check(&["lock"]).locked(Some(record(2, "at2", 3600)));
+    world.granted("at3").saved(3).seen();
     world
-        .answer(5, 401, "")
-        .check(&["#6 GET /.well-known/oauth-protected-resource/mcp version=2025-11-25"]);
+        .answer(6, 401, "")
+        .check(&["#7 GET /.well-known/oauth-protected-resource/mcp version=2025-11-25"]);
+}
+
+#[test]
+fn a_token_that_was_used_is_renewed_as_often_as_it_is_refused() {
+    let mut world = World::signed_in(3600);
+    for generation in 1..6 {
+        let exchange = 2 + 2 * generation;
+        world.line(LIST).answer(exchange, 401, "");
+        world.locked(Some(record(generation, "at", 3600)));
+        world.granted("at").saved(generation + 1).answer(exchange + 1, 200, RESULT);
+        assert!(!world.seen().iter().any(|line| line.contains("well-known")));
+    }
 }
 
 #[test]

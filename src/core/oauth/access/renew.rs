@@ -140,12 +140,7 @@ impl Access {
             Outcome::Tokens(record) => {
                 self.backoff.reset();
                 out.detail("the access token is renewed");
-                // What was renewed in good time has not been refused yet: the first 401 renews it.
-                let standing = match why {
-                    Why::Early => Standing::Known,
-                    Why::Needed(_) => Standing::Renewed,
-                };
-                self.adopt(Some(record), standing, now);
+                self.adopt(Some(record), Standing::Renewed, now);
             }
             Outcome::Adopted(record) => {
                 out.detail("another process has renewed the access token");
