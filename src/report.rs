@@ -184,7 +184,7 @@ pub fn exchange(id: ExchangeId, event: &HttpEvent) -> Option<String> {
         HttpEvent::Ended => "the stream has ended".to_owned(),
         HttpEvent::Failed(failure) => failure.cause.clone(),
         // Its content is nobody's business but the host's.
-        HttpEvent::Message(_) | HttpEvent::Beat => return None,
+        HttpEvent::Message(_) | HttpEvent::Beat | HttpEvent::Part => return None,
     };
     Some(printable(&format!("#{} {text}", id.0)))
 }

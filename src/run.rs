@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::cli::{self, Invocation};
 use crate::config::{Config, Verbosity};
@@ -123,7 +123,7 @@ pub(crate) async fn converse(
     host: impl FnOnce(Sender<Event>, UnboundedSender<Event>) -> Lines,
     log: &Log,
 ) -> Ended {
-    let clock = Clock::start();
+    let mut clock = Clock::start();
     let (control, news) = mpsc::unbounded_channel();
     let (sender, lines) = mpsc::channel(INBOX);
     let (net, answers) = mpsc::channel(INBOX);
@@ -135,7 +135,13 @@ pub(crate) async fn converse(
     let mut edges = Edges::new(config, clock, output, log.clone(), net, control);
     let mut effects = Vec::new();
     loop {
-        let Some(event) = inbox.next(&bridge, &edges.output, clock).await else { continue };
+        let deadline = bridge.deadline(clock.now()).map(|deadline| clock.at(deadline));
+        let event = inbox.next(&bridge, &edges.output, deadline).await;
+        if let Some(deadline) = deadline {
+            clock.excuse(deadline);
+        }
+        bridge.set_hearing(edges.output.has_room(), clock.now());
+        let Some(event) = event else { continue };
         edges.note(&event);
         bridge.handle(event, clock.now(), &mut effects);
         for effect in effects.drain(..) {
@@ -160,8 +166,12 @@ struct Inbox {
 
 impl Inbox {
     /// The next event; `None` if it is time to look again.
-    async fn next(&mut self, bridge: &Bridge, output: &Lines, clock: Clock) -> Option<Event> {
-        let deadline = bridge.deadline(clock.now()).map(|deadline| clock.at(deadline));
+    async fn next(
+        &mut self,
+        bridge: &Bridge,
+        output: &Lines,
+        deadline: Option<Instant>,
+    ) -> Option<Event> {
         let tick = async {
             match deadline {
                 Some(deadline) => sleep_until(deadline).await,

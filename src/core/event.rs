@@ -61,6 +61,8 @@ pub enum HttpEvent {
     Message(StreamEvent),
     /// Bytes of the stream that make no event: a comment, by which the server shows that it lives.
     Beat,
+    /// A piece of an event that is so large, or comes so slowly, that it is not whole yet.
+    Part,
     /// The stream ended in order.
     Ended,
     /// No answer, or a broken one.
@@ -70,7 +72,7 @@ pub enum HttpEvent {
 impl HttpEvent {
     /// Whether more is to come.
     pub fn is_open(&self) -> bool {
-        matches!(self, Self::Opened(_) | Self::Message(_) | Self::Beat)
+        matches!(self, Self::Opened(_) | Self::Message(_) | Self::Beat | Self::Part)
     }
 }
 
@@ -84,6 +86,7 @@ impl fmt::Debug for HttpEvent {
             Self::Opened(head) => write!(f, "Opened({})", head.status),
             Self::Message(event) => write!(f, "Message({} bytes)", event.data.len()),
             Self::Beat => f.write_str("Beat"),
+            Self::Part => f.write_str("Part"),
             Self::Ended => f.write_str("Ended"),
             Self::Failed(failure) => write!(f, "Failed({failure:?})"),
         }

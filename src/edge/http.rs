@@ -178,15 +178,16 @@ pub(super) struct Inbox<'a> {
     pub(super) pause: Option<Duration>,
 }
 
-/// Tells the bridge that a stream shows that it lives: by a comment, which is no event.
+/// Tells the bridge that a stream shows that it lives: by a comment, which is no event, or by a
+/// piece of one.
 #[derive(Clone, Debug)]
 pub(super) struct Beats(ExchangeId, Sender<Event>);
 
 impl Beats {
-    pub(super) async fn send(&self) {
+    pub(super) async fn send(&self, sign: HttpEvent) {
         // A closed inbox is the end of the process.
         if let Ok(room) = self.1.reserve().await {
-            room.send(Event::Http(self.0, HttpEvent::Beat));
+            room.send(Event::Http(self.0, sign));
         }
     }
 }

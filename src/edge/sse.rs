@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventsource_client::{Client as _, ClientBuilder, Error, ReconnectOptions, SSE};
@@ -13,14 +14,18 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
 use reqwest::Response;
 use sse_stream::SseByteStream;
+use tokio::time::Instant;
 
 use super::budget::{Budget, Share};
 use super::http::{Inbox, MAX_MESSAGE, chunk};
-use crate::core::event::{Delivery, FailureKind, HttpFailure, StreamEvent};
+use crate::core::event::{Delivery, FailureKind, HttpEvent, HttpFailure, StreamEvent};
 
 mod utf8;
 
 use utf8::Repair;
+
+/// How often a large event on a slow line shows that it still comes.
+const PIECE: Duration = Duration::from_secs(10);
 
 /// Reads a stream of Streamable HTTP to its end.
 pub(super) async fn stream(response: Response, inbox: &Inbox<'_>) -> Result<(), HttpFailure> {
@@ -114,16 +119,19 @@ fn chunks(
     inbox: &Inbox<'_>,
 ) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static + use<> {
     let (pause, beats) = (inbox.pause, inbox.beats());
-    stream::unfold(Some((response, Repair::default())), move |state| {
+    stream::unfold(Some((response, Repair::default(), Instant::now())), move |state| {
         let (unread, beats) = (unread.clone(), beats.clone());
         async move {
-            let (mut response, mut repair) = state?;
+            let (mut response, mut repair, mut told) = state?;
             match chunk(&mut response, pause).await {
                 Ok(Some(chunk)) if unread.add(chunk.len()).await => {
                     if chunk.starts_with(b":") {
-                        beats.send().await;
+                        beats.send(HttpEvent::Beat).await;
+                    } else if PIECE <= told.elapsed() {
+                        told = Instant::now();
+                        beats.send(HttpEvent::Part).await;
                     }
-                    Some((Ok(repair.chunk(chunk)), Some((response, repair))))
+                    Some((Ok(repair.chunk(chunk)), Some((response, repair, told))))
                 }
                 Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),
                 Ok(None) => None,

@@ -279,10 +279,10 @@ impl Bridge {
         }
     }
 
-    /// Forgets our own handshake, wherever it is.
+    /// Forgets our own handshake, wherever it is, and what else was asked in its session.
     fn drop_replay(&mut self, out: &mut Outbox<'_>) {
         self.replay = None;
-        self.abort_posts(|sent| sent.kind.is_replay(), out);
+        self.abort_posts(|sent| sent.kind.is_own(), out);
     }
 
     /// There is no new session. What waited for it gets this failure, and the next message of the

@@ -218,6 +218,7 @@ impl Bridge {
         }
         self.forget_cut(id);
         if self.unpark(id) || self.forget_delayed(id) {
+            self.end_resume(exchange, out);
             return;
         }
         let wanted = Kind::Request(id.clone());

@@ -59,13 +59,21 @@ impl Bridge {
     pub(super) fn abort_posts(&mut self, which: impl Fn(&Outgoing) -> bool, out: &mut Outbox<'_>) {
         let lingering = &mut self.lingering;
         self.exchanges.retain(|id, exchange| match exchange {
-            Exchange::Post(outgoing, _) if which(outgoing) => {
+            Exchange::Post(outgoing, _) | Exchange::Resume(outgoing, _) if which(outgoing) => {
                 lingering.remove(*id, outgoing);
                 out.push(Effect::Abort(*id));
                 false
             }
             _ => true,
         });
+    }
+
+    /// Nobody waits for the rest of a stream any more: it is not asked for.
+    pub(super) fn end_resume(&mut self, id: ExchangeId, out: &mut Outbox<'_>) {
+        if matches!(self.exchanges.get(&id), Some(Exchange::Resume(..))) {
+            self.exchanges.remove(&id);
+            out.push(Effect::Abort(id));
+        }
     }
 
     /// Ends what has lingered long enough.

@@ -110,7 +110,7 @@ impl Bridge {
                 }
                 return true;
             }
-            HttpEvent::Beat => return true,
+            HttpEvent::Beat | HttpEvent::Part => return true,
             HttpEvent::Answered(head, _) if head.status == 401 && !self.access.is_static() => {
                 // Some gateways refuse this stream with any token, and take all POSTs. So it is
                 // worth one renewal and no sign-in.

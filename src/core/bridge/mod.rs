@@ -101,6 +101,10 @@ pub struct Bridge {
     cuts: Vec<Cut>,
     /// Requests that the gateway wants later.
     delayed: Vec<Delayed>,
+    /// Whether the server has answered on a stream that was cut and read on.
+    reads_on: bool,
+    /// When to look at those that are open again and may bring nothing.
+    doubted: Option<Duration>,
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
@@ -166,6 +170,8 @@ impl Bridge {
             backoff,
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
+            reads_on: false,
+            doubted: None,
             provisional: Provisional::default(),
             remembered: Remembered::default(),
             queue: Queue::default(),
@@ -242,6 +248,7 @@ impl Bridge {
         .into_iter()
         .flatten()
         .min()
+            self.doubted.filter(|_| !self.is_deaf()),
     }
 
     /// Whether another line of the host may be read.
@@ -270,6 +277,7 @@ impl Bridge {
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
         self.tick_parked(now, out);
+        self.tick_doubts(now, out);
         self.tick_translator(now, out);
         while self.waits_for_connection()
             && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
@@ -323,6 +331,7 @@ impl Bridge {
                 if self.listening(id, generation, event, now, out) {
                     self.exchanges.insert(id, Exchange::Listen(generation));
                 }
+                    self.let_linger(id, now, out);
             }
             Exchange::Stream(generation) => {
                 if self.streaming(id, generation, event, now, out) {

@@ -41,11 +41,13 @@ impl Bridge {
             HttpEvent::Message(event) => {
                 outgoing.position.heard(&event);
                 if event.is_message() {
+                    let asked = outgoing.position.resumed && self.is_awaited(id, &outgoing);
                     self.deliver(event.data, id, now, out);
+                    self.reads_on |= asked && !self.is_awaited(id, &outgoing);
                 }
                 Some(outgoing)
             }
-            HttpEvent::Beat => Some(outgoing),
+            HttpEvent::Beat | HttpEvent::Part => Some(outgoing),
             HttpEvent::Ended => {
                 self.response_ended(id, outgoing, None, now, out);
                 None

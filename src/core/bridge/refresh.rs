@@ -96,7 +96,7 @@ impl Bridge {
         let text = match event {
             HttpEvent::Answered(head, body) if (200..300).contains(&head.status) => body,
             HttpEvent::Message(event) if event.is_message() => event.data,
-            HttpEvent::Opened(_) | HttpEvent::Message(_) => {
+            event if event.is_open() => {
                 self.exchanges.insert(id, Exchange::Refresh(refresh));
                 return;
             }

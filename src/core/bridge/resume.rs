@@ -4,6 +4,10 @@
 //! A server that gives its events ids keeps what comes after them. So the answer is not lost with
 //! the stream: a GET with `Last-Event-ID` brings the rest. Some servers close a stream on purpose,
 //! to be asked again later; for them an end in order is no loss.
+//!
+//! Others give their events ids and know nothing of `Last-Event-ID`: the GET brings a stream on which
+//! the answer never comes. So who has not shown that it reads streams on is waited for as if the
+//! stream were still lost.
 
 use std::time::Duration;
 
@@ -12,7 +16,7 @@ use http::header::HeaderValue;
 use super::silence::Pulse;
 use super::{Bridge, Exchange, Kind, Outgoing, PATIENCE};
 use crate::core::backoff::Backoff;
-use crate::core::event::{ExchangeId, Expect, Head, HttpEvent, StreamEvent};
+use crate::core::event::{Effect, ExchangeId, Expect, Head, HttpEvent, StreamEvent};
 use crate::core::failure::Failure;
 use crate::core::link::Transport;
 use crate::core::oauth::challenge::Challenge;
@@ -43,6 +47,11 @@ pub(super) struct Position {
     pub(super) pulse: Pulse,
     /// Since when it has been lost; `None`: the server closed it, or it is open.
     lost_at: Option<Duration>,
+    /// Whether the server has said that it can be read on: by an event that has nothing but an id,
+    /// or by how long to wait before that (MCP 2025-11-25, SSE streams).
+    promised: bool,
+    /// Whether this is the rest of a stream.
+    pub(super) resumed: bool,
 }
 
 impl Position {
@@ -53,8 +62,11 @@ impl Position {
 
     /// An event has come; a priming event has an id and no data.
     pub(super) fn heard(&mut self, event: &StreamEvent) {
-        self.lost_at = None;
+        if event.id.is_some() || event.is_message() {
+            self.lost_at = None;
+        }
         self.backoff = None;
+        self.promised |= event.retry.is_some() || (event.id.is_some() && event.data.is_empty());
         if let Some(id) = &event.id {
             // An empty id takes the last one back (WHATWG HTML §9.2.6).
             let fits = (1..=MAX_EVENT_ID).contains(&id.len());
@@ -124,11 +136,45 @@ impl Bridge {
             && outgoing.claims.is_none()
             && !matches!(failure, Some(Failure::Misbehaved { .. }));
         if self.is_awaited(id, &outgoing) && resumable {
+            // Before 2025-11-25 no server closes a stream on purpose before it has answered.
+            let orderly = failure.is_none() && (self.is_promised(&outgoing) || self.may_poll());
             let cut = Cut { outgoing, from: id, due: now.uptime };
-            self.cut(cut, failure.is_none(), None, now, out);
+            self.cut(cut, orderly, None, now, out);
             return;
         }
         self.lost(id, outgoing, &failure.unwrap_or(Failure::Lost), now, out);
+    }
+
+    /// Whether the server reads a stream on, as far as it has shown.
+    fn is_promised(&self, outgoing: &Outgoing) -> bool {
+        self.reads_on || outgoing.position.promised
+    }
+
+    fn may_poll(&self) -> bool {
+        self.carrier.version.as_ref().is_some_and(|version| "2025-11-25" <= version)
+    }
+
+    /// Looks at the streams that are open again, and on which the answer may never come.
+    pub(super) fn tick_doubts(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if self.is_deaf() || !self.doubted.is_some_and(|doubted| now.reached(doubted)) {
+            return;
+        }
+        let limits = self.exchanges.iter().filter_map(|(id, exchange)| match exchange {
+            Exchange::Post(outgoing, _) if !self.is_promised(outgoing) => {
+                Some((outgoing.position.limit().filter(|_| outgoing.position.resumed)?, *id))
+            }
+            _ => None,
+        });
+        let (mut over, rest): (Vec<_>, Vec<_>) = limits.partition(|(limit, _)| now.reached(*limit));
+        self.doubted = rest.into_iter().map(|(limit, _)| limit).min();
+        over.sort_unstable();
+        for (_, id) in over {
+            out.push(Effect::Abort(id));
+            if let Some(Exchange::Post(outgoing, _)) = self.exchanges.remove(&id) {
+                out.detail("the rest of a response stream does not come");
+                self.lost(id, outgoing, &Failure::Lost, now, out);
+            }
+        }
     }
 
     /// Whether the answer to a message is still expected from this exchange.
@@ -210,6 +256,11 @@ impl Bridge {
             HttpEvent::Opened(_) => {
                 self.access.accepted();
                 outgoing.position.open = true;
+                outgoing.position.resumed = true;
+                let limit = outgoing.position.limit().filter(|_| !self.is_promised(&outgoing));
+                if let Some(limit) = limit {
+                    self.doubted = Some(self.doubted.map_or(limit, |before| before.min(limit)));
+                }
                 Some(outgoing)
             }
             HttpEvent::Failed(failure) => {
@@ -221,7 +272,7 @@ impl Bridge {
                 self.not_resumed(id, outgoing, generation, &head, now, out);
                 None
             }
-            HttpEvent::Message(_) | HttpEvent::Beat | HttpEvent::Ended => None,
+            HttpEvent::Message(_) | HttpEvent::Beat | HttpEvent::Part | HttpEvent::Ended => None,
         }
     }
 

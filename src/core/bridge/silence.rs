@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::listen::Listen;
 use super::restore::own_request;
 use super::streams::Stream;
-use super::{Bridge, Exchange, Outgoing, PATIENCE, Phase};
+use super::{Bridge, Exchange, Kind, Outgoing, PATIENCE, Phase};
 use crate::config::Ping;
 use crate::core::event::{Effect, ExchangeId, HttpEvent};
 use crate::core::failure::Failure;
@@ -28,6 +28,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const WITHOUT_BEAT: Duration = Duration::from_secs(90);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(30);
+/// When to look again after nothing could be heard: what lies unread is read first.
+const SOON: Duration = Duration::from_secs(2);
 /// By how much the wall clock must be ahead of the monotonic one to tell that the machine slept.
 const SLEPT: u64 = 30;
 
@@ -72,6 +74,8 @@ pub(super) struct Silence {
     pub(super) beats: bool,
     /// Whether to ask without waiting.
     at_once: bool,
+    /// Whether nothing can be heard, because the host does not read what has come already.
+    deaf: bool,
     /// The moment before this one.
     before: Option<Moment>,
 }
@@ -87,6 +91,7 @@ impl Silence {
             old_calls: None,
             beats: false,
             at_once: false,
+            deaf: false,
             before: None,
         }
     }
@@ -142,6 +147,9 @@ impl Bridge {
     /// When [`Bridge::tick_silence`] wants to be called.
     pub(super) fn silence_deadline(&self) -> Option<Duration> {
         let silence = &self.silence;
+        if silence.deaf {
+            return None;
+        }
         let ask = if self.may_ask() { silence.next(self.something_is_due()) } else { None };
         let answer = silence.owes.map(|since| since.saturating_add(ANSWER));
         [answer.or(ask), silence.look, silence.old_calls].into_iter().flatten().min()
@@ -162,6 +170,9 @@ impl Bridge {
 
     pub(super) fn tick_silence(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.notice_sleep(now, out);
+        if self.silence.deaf {
+            return;
+        }
         if self.silence.owes.is_some_and(|since| now.reached(since.saturating_add(ANSWER))) {
             self.is_gone(now, out);
         }
@@ -174,6 +185,8 @@ impl Bridge {
         let due = self.something_is_due();
         let ask = self.silence.next(due).is_some_and(|next| now.reached(next));
         if ask && self.silence.owes.is_none() && self.may_ask() {
+            // Who does not answer questions gets no pile of them.
+            self.end_own(|sent| now.reached(sent.position.pulse.at.saturating_add(ANSWER)), out);
             let id = self.handshake.own_id();
             self.restore.due.push_back(own_request(id, "ping", "{}", now));
             self.silence.asked = now.uptime;
@@ -203,13 +216,14 @@ impl Bridge {
                 self.exchanges.remove(&exchange);
                 out.push(Effect::Abort(exchange));
                 self.stream_lost(Failure::Lost, cause, now, out);
-                self.end_old_posts(now, out);
+                self.end_old_posts(|_| true, now, out);
             }
             return;
         }
         out.detail(cause);
         self.end_silent(|outgoing| outgoing.position.pulse.at <= since, now, out);
         self.reopen_listen(now, out);
+        self.end_own(|_| true, out);
     }
 
     /// Streams on which there were heartbeats, and are none any more.
@@ -224,19 +238,42 @@ impl Bridge {
         self.silence.look = (beats || listens).then(|| now.after(LOOK));
     }
 
+    /// Whether answers can be heard at all: while the host does not read, silence means nothing.
+    pub fn set_hearing(&mut self, hears: bool, now: Moment) {
+        let deaf = std::mem::replace(&mut self.silence.deaf, !hears);
+        if deaf && hears {
+            let later = |at: Duration, wait| at.max(now.after(wait));
+            let silence = &mut self.silence;
+            silence.begin(now);
+            silence.owes = silence.owes.map(|since| since.max(now.uptime));
+            silence.look = silence.look.map(|at| later(at, SOON));
+            silence.old_calls = silence.old_calls.map(|at| later(at, SOON));
+            self.doubted = self.doubted.map(|at| later(at, SOON));
+        }
+    }
+
+    /// Whether nothing can be heard.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.silence.deaf
+    }
+
+    /// Ends questions of our own for which `which` says so.
+    fn end_own(&mut self, which: impl Fn(&Outgoing) -> bool, out: &mut Outbox<'_>) {
+        self.abort_posts(|sent| matches!(sent.kind, Kind::Own(_)) && which(sent), out);
+    }
+
     /// Over HTTP+SSE: whoever does not say whether a message of the lost session was taken will not
     /// say it any more.
-    fn end_old_posts(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        let epoch = self.epoch;
-        let is_old = |outgoing: &Outgoing| {
-            outgoing.epoch != epoch && !outgoing.position.open && !outgoing.kind.ids().is_empty()
-        };
-        let mut old: Vec<_> = self
-            .exchanges
-            .iter()
-            .filter(|(_, exchange)| matches!(exchange, Exchange::Post(it, _) if is_old(it)))
-            .map(|(id, _)| *id)
-            .collect();
+    fn end_old_posts(
+        &mut self,
+        which: impl Fn(&Outgoing) -> bool,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        let old = self.exchanges.iter().filter(|(_, exchange)| {
+            matches!(exchange, Exchange::Post(it, _) if self.is_old_post(it) && which(it))
+        });
+        let mut old: Vec<_> = old.map(|(id, _)| *id).collect();
         old.sort_unstable();
         for id in old {
             out.push(Effect::Abort(id));
@@ -248,9 +285,12 @@ impl Bridge {
 
     /// A session is gone: what was taken in it may still be answered, but not for long.
     pub(super) fn watch_old_calls(&mut self, now: Moment) {
-        if self.transport == Transport::Http {
-            self.silence.old_calls.get_or_insert(now.after(PATIENCE));
-        }
+        self.silence.old_calls.get_or_insert(now.after(PATIENCE));
+    }
+
+    /// Whether a message was sent in a session that is gone, and nobody has said that it was taken.
+    fn is_old_post(&self, outgoing: &Outgoing) -> bool {
+        outgoing.epoch != self.epoch && !outgoing.position.open && !outgoing.kind.ids().is_empty()
     }
 
     fn look_at_old_calls(&mut self, now: Moment, out: &mut Outbox<'_>) {
@@ -258,6 +298,12 @@ impl Bridge {
         let epoch = self.epoch;
         let is_old = |outgoing: &Outgoing| outgoing.epoch != epoch;
         let limit = |outgoing: &Outgoing| outgoing.position.pulse.at.saturating_add(PATIENCE);
+        if self.transport == Transport::Sse {
+            self.end_old_posts(|outgoing| now.reached(limit(outgoing)), now, out);
+            let old = self.exchanges.values().filter_map(Exchange::outgoing);
+            self.silence.old_calls = old.filter(|it| self.is_old_post(it)).map(limit).min();
+            return;
+        }
         self.end_silent(|outgoing| is_old(outgoing) && now.reached(limit(outgoing)), now, out);
         let old = self.exchanges.iter().filter_map(|(id, exchange)| {
             exchange.outgoing().filter(|it| is_old(it) && self.is_awaited(*id, it))

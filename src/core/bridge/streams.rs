@@ -110,7 +110,7 @@ impl Bridge {
                 true
             }
             HttpEvent::Message(event) => self.stream_event(id, event, now, out),
-            HttpEvent::Beat => true,
+            HttpEvent::Beat | HttpEvent::Part => true,
             HttpEvent::Ended => {
                 let cause = "the gateway closed the stream".to_owned();
                 self.stream_lost(Failure::Lost, cause, now, out);
@@ -212,6 +212,7 @@ impl Bridge {
     /// Answers what only the stream that is gone could have answered.
     fn fail_orphans(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.epoch += 1;
+        self.watch_old_calls(now);
         // What is still being sent learns from its own answer whether it was taken.
         let lost: Vec<_> =
             self.pending.keys().filter(|id| !self.is_on_its_way(id)).cloned().collect();

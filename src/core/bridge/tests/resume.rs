@@ -224,3 +224,72 @@ fn a_session_that_only_its_stream_misses_is_begun_again_once() {
     assert!(world.seen().last().unwrap().starts_with("#7 GET"));
     world.answer(7, 404, "").pass(Duration::from_mins(10)).check(&[]);
 }
+
+#[test]
+fn a_rest_that_is_asked_for_holds_up_neither_the_end_nor_anything_else() {
+    let asked = || {
+        let mut world = primed();
+        world.broken(4).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+        world
+    };
+    let mut world = asked();
+    world.event(Event::Eof).pass(Duration::from_millis(1500));
+    let seen = world.seen();
+    assert!(seen.contains(&"host < error 1 -31008".to_owned()), "{seen:?}");
+    assert!(seen.contains(&"abort #5".to_owned()), "{seen:?}");
+    assert_eq!(seen.last().unwrap(), "exit 1");
+    let mut world = asked();
+    world.line(r#"{"method":"notifications/cancelled","params":{"requestId":1}}"#);
+    world
+        .check(&["abort #5", "#6 POST /mcp session=s1 version=2025-06-18 notifications/cancelled"]);
+}
+
+/// A request whose stream has shown an id, and no more.
+fn numbered(request: &str) -> World {
+    let mut world = World::ready_http();
+    world.line(request).open(4).event_with_id(4, "e1", r#"{"method":"n"}"#).seen();
+    world
+}
+
+#[test]
+fn a_server_that_ignores_the_last_event_id_is_not_waited_for() {
+    let mut world = numbered(CALL);
+    world.broken(4).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+    // Comments and other events say nothing about the call.
+    world.open(5).back(5, HttpEvent::Beat).message(5, "ping", "x").pass(Duration::from_secs(10));
+    world.check(&[]);
+    world.pass(Duration::from_secs(1)).check(&["abort #5", "host < error 1 -31006"]);
+    // What only asks is asked again.
+    let mut world = numbered(LIST);
+    world.broken(4).pass(Duration::from_secs(4)).seen();
+    world.open(5).pass(Duration::from_secs(20));
+    world.check(&["abort #5", "#6 POST /mcp session=s1 version=2025-06-18 tools/list"]);
+    // In this revision nobody closes a stream on purpose before the answer.
+    let mut world = numbered(CALL);
+    world.back(4, HttpEvent::Ended).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+    world.open(5).pass(Duration::from_secs(15)).check(&["abort #5", "host < error 1 -31006"]);
+}
+
+#[test]
+fn a_server_that_has_shown_that_it_reads_on_is_waited_for() {
+    let wait = |world: &mut World, exchange: u64| {
+        world.open(exchange).pass(Duration::from_secs(50)).check(&[]);
+        world.event_with_id(exchange, "e9", ANSWER).check(&[&format!("host < {ANSWER}")]);
+    };
+    // By a priming event.
+    let mut world = primed();
+    world.broken(4).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+    wait(&mut world, 5);
+    // By how long to wait.
+    let mut world = numbered(CALL);
+    world.retry_field(4, 100).broken(4).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+    wait(&mut world, 5);
+    // By something that comes on the stream, and by an answer for all that follow.
+    let mut world = numbered(CALL);
+    world.broken(4).pass(Duration::from_secs(4)).seen();
+    world.open(5).event_with_id(5, "e2", r#"{"method":"n"}"#).seen();
+    world.pass(Duration::from_secs(50)).event_with_id(5, "e3", ANSWER).seen();
+    world.line(CALL).open(6).event_with_id(6, "f1", r#"{"method":"n"}"#).broken(6);
+    world.pass(Duration::from_secs(4)).seen();
+    wait(&mut world, 7);
+}

@@ -60,7 +60,7 @@ fn a_gateway_that_does_not_answer_has_lost_what_was_under_way() {
     world.line(CALL).open(4).line(&LIST.replace("\"id\":1", "\"id\":2")).seen();
     world.pass(seconds(61)).check(&[&format!("#6 {PATH} ping")]);
     world.pass(seconds(28)).check(&[]);
-    world.pass(seconds(1)).check(&["abort #4", "host < error 1 -31006", "abort #5"]);
+    world.pass(seconds(1)).check(&["abort #4", "host < error 1 -31006", "abort #5", "abort #6"]);
     // What only asks is asked again.
     world.pass(seconds(4)).check(&[&format!("#7 {PATH} tools/list")]);
 }
@@ -85,7 +85,7 @@ fn a_stream_with_heartbeats_is_missed_when_they_stop() {
         world.beat(1).pass(seconds(30)).check(&[]);
     }
     world.pass(seconds(31)).check(&["#4 POST /messages?id=1 version=2025-06-18 ping"]);
-    world.pass(seconds(30)).check(&["abort #1", "tell: reconnecting", "abort #4"]);
+    world.pass(seconds(30)).check(&["abort #1", "abort #4", "tell: reconnecting"]);
     // Of a response stream the gateway itself knows nothing: others are answered.
     let mut world = World::ready_http();
     world.line(CALL).open(4).beat(4).seen();
@@ -203,4 +203,49 @@ fn a_message_that_nobody_takes_is_lost_with_its_silent_gateway() {
     let seen = world.seen();
     assert!(seen.contains(&"host < error 1 -31006".to_owned()), "{seen:?}");
     assert!(seen.iter().any(|line| line.starts_with("abort #4")), "{seen:?}");
+}
+
+#[test]
+fn questions_that_nobody_answers_do_not_pile_up() {
+    for ping in [Ping::WhenSilent, Ping::Every(seconds(30))] {
+        let mut world = World::with(ping, None, false);
+        for id in 1..=300 {
+            world.line(&CALL.replace("\"id\":1", &format!("\"id\":{id}"))).pass(seconds(120));
+        }
+        let seen = world.seen();
+        let lost = seen.iter().filter(|line| line.ends_with("-31006")).count();
+        assert!(300 <= lost + 1, "{lost} calls were told");
+        assert!(world.bridge.exchanges.len() < 8, "{} are open", world.bridge.exchanges.len());
+    }
+}
+
+#[test]
+fn over_http_sse_a_post_of_a_stream_that_is_gone_is_waited_for_and_not_for_long() {
+    let mut world = World::with(Ping::Never, None, true);
+    world.line(CALL).back(1, HttpEvent::Ended).pass(seconds(4)).seen();
+    world.open(5).message(5, "endpoint", "/messages?id=2").message(5, "message", &pong(1));
+    world.pass(seconds(10)).seen();
+    world.pass(seconds(1)).check(&["abort #4", "host < error 1 -31006"]);
+}
+
+#[test]
+fn silence_means_nothing_while_the_host_does_not_read() {
+    let mut world = World::ready_http();
+    world.line(CALL).open(4).beat(4).seen();
+    world.bridge.set_hearing(false, world.now);
+    world.pass(Duration::from_mins(10)).check(&[]);
+    world.bridge.set_hearing(true, world.now);
+    world.pass(seconds(1)).message(4, "message", r#"{"id":1,"result":{}}"#);
+    world.check(&[r#"host < {"id":1,"result":{}}"#]);
+}
+
+#[test]
+fn a_large_event_on_a_slow_line_is_no_silence() {
+    let mut world = World::ready_sse();
+    world.beat(1).line(CALL).answer(4, 202, "").seen();
+    for _ in 0..30 {
+        world.back(1, HttpEvent::Part).pass(seconds(10)).check(&[]);
+    }
+    world.message(1, "message", r#"{"id":1,"result":{}}"#);
+    world.check(&[r#"host < {"id":1,"result":{}}"#]);
 }

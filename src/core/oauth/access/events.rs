@@ -30,7 +30,11 @@ impl Access {
         let answer = match event {
             HttpEvent::Answered(head, body) => Ok((head.status, body.clone())),
             HttpEvent::Failed(failure) => Err(failure.clone()),
-            HttpEvent::Opened(_) | HttpEvent::Message(_) | HttpEvent::Beat | HttpEvent::Ended => {
+            HttpEvent::Opened(_)
+            | HttpEvent::Message(_)
+            | HttpEvent::Beat
+            | HttpEvent::Part
+            | HttpEvent::Ended => {
                 out.push(Effect::Abort(exchange));
                 Err(HttpFailure {
                     cause: "an event stream instead of a document".to_owned(),
