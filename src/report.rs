@@ -74,7 +74,7 @@ pub fn hint(failure: &Failure) -> Option<String> {
             "the gateway or a proxy before it holds the answer back; try `--transport http-only`".to_owned()
         }
         Failure::Overdue { .. } => {
-            "it was cancelled and may have run; `--request-timeout` sets the limit".to_owned()
+            "it was cancelled and may have run; `--request-timeout` and `--headers-timeout` set the limits".to_owned()
         }
         Failure::Closing { .. } => {
             "keep stdin open until the answer has come: `(printf …; sleep 30) | apexmcp-bridge …`".to_owned()

@@ -175,8 +175,11 @@ pub enum FailureKind {
     Network,
     /// A certificate that is not trusted.
     Certificate,
-    /// A time limit.
-    TimedOut,
+    /// A time limit of ours.
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
     /// A size limit.
     TooLarge,
     /// Bytes that are no HTTP, or no event stream.

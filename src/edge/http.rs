@@ -312,9 +312,8 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
     HttpFailure {
         cause: cause(error),
         delivery: if not_delivered { Delivery::NotDelivered } else { Delivery::Unknown },
-        kind: if error.is_timeout() {
-            FailureKind::TimedOut
-        } else if is_about_a_certificate(error) {
+        // What the system or the peer calls a time-out is a connection that is gone.
+        kind: if is_about_a_certificate(error) {
             FailureKind::Certificate
         } else {
             FailureKind::Network
@@ -342,7 +341,7 @@ fn timed_out(limit: Duration) -> HttpFailure {
     HttpFailure {
         cause: format!("no answer within {} s", limit.as_secs()),
         delivery: Delivery::Unknown,
-        kind: FailureKind::TimedOut,
+        kind: FailureKind::TimedOut { seconds: limit.as_secs() },
     }
 }
 

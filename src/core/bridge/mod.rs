@@ -224,7 +224,7 @@ impl Bridge {
     /// When [`Event::Tick`] is wanted, as uptime.
     pub fn deadline(&self, now: Moment) -> Option<Duration> {
         let patience = if self.waits_for_connection() {
-            self.queue.front().map(|outgoing| outgoing.since.saturating_add(PATIENCE))
+            self.queue.oldest().map(|(_, since)| since.saturating_add(PATIENCE))
         } else {
             None
         };
@@ -280,7 +280,8 @@ impl Bridge {
         self.tick_doubts(now, out);
         self.tick_translator(now, out);
         while self.waits_for_connection()
-            && self.queue.front().is_some_and(|o| now.reached(o.since.saturating_add(PATIENCE)))
+            && let Some((index, since)) = self.queue.oldest()
+            && now.reached(since.saturating_add(PATIENCE))
         {
             // It was never sent: what is known of the outage says more than that.
             let failure = match self.evidence.clone() {
@@ -295,7 +296,7 @@ impl Bridge {
                 }
                 Some(failure) => failure,
             };
-            if let Some(outgoing) = self.queue.remove(0) {
+            if let Some(outgoing) = self.queue.remove(index) {
                 self.drop_outgoing(&outgoing, &failure, now, out);
             }
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Bridge, Interest, Kind, Pending};
+use super::{Bridge, Interest, Kind, Outgoing, Pending};
 use crate::core::event::{Effect, ExchangeId};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::Id;
@@ -89,6 +89,24 @@ impl Bridge {
         }
         let limited = self.pending.values().filter(|it| it.interest != Interest::Listen);
         self.overdue = limited.map(until).min();
+    }
+
+    /// The limit on the head of an answer has passed (`--headers-timeout`).
+    pub(super) fn too_late(
+        &mut self,
+        exchange: ExchangeId,
+        outgoing: &Outgoing,
+        seconds: u64,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) {
+        for id in outgoing.kind.ids() {
+            let here = |it: &Pending| it.exchange.is_none_or(|here| here == exchange);
+            if self.pending.get(id).is_some_and(here) {
+                self.give_up_on(id, seconds, now, out);
+            }
+        }
+        self.undelivered(exchange, outgoing, &Failure::Overdue { seconds }, now, out);
     }
 
     fn give_up_on(&mut self, id: &Id, seconds: u64, now: Moment, out: &mut Outbox<'_>) {

@@ -1,6 +1,7 @@
 //! The host's messages that wait, and how much memory they hold.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Outgoing;
 
@@ -29,6 +30,14 @@ impl Queue {
 
     pub(super) fn front(&self) -> Option<&Outgoing> {
         self.items.front()
+    }
+
+    /// Where the message is that has waited longest: what was sent before may have begun to wait
+    /// anew, and stands before the others.
+    pub(super) fn oldest(&self) -> Option<(usize, Duration)> {
+        let sent = self.items.iter().take_while(|outgoing| outgoing.sent != 0).count();
+        let ages = self.items.iter().take(sent + 1).map(|outgoing| outgoing.since).enumerate();
+        ages.min_by_key(|(_, since)| *since)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Outgoing> {

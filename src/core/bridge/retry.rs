@@ -24,7 +24,7 @@ use crate::core::time::Moment;
 /// How often a message comes back after it was told to come later.
 const MAX_DEFERRED: u8 = 2;
 /// How long `initialize` may wait for that: the strictest host gives up after 10 s.
-const INITIALIZE_PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const INITIALIZE_PATIENCE: Duration = Duration::from_secs(8);
 /// How often a request that comes during an outage may cause a try of its own.
 const HURRY: Duration = Duration::from_secs(5);
 
@@ -157,9 +157,7 @@ impl Bridge {
             return self.response_ended(id, outgoing, Some(what), now, out);
         }
         match (failure.kind, failure.delivery) {
-            (FailureKind::Network | FailureKind::TimedOut, Delivery::NotDelivered)
-                if self.reached =>
-            {
+            (FailureKind::Network, Delivery::NotDelivered) if self.reached => {
                 let known = self.outage.deadline().is_some();
                 let wait = self.next_wait(now);
                 let until = now.after(wait);
@@ -175,6 +173,9 @@ impl Bridge {
                 self.send_again(outgoing);
             }
             (FailureKind::Network, Delivery::Unknown) => self.lost(id, outgoing, &what, now, out),
+            (FailureKind::TimedOut { seconds }, _) if !outgoing.kind.ids().is_empty() => {
+                self.too_late(id, &outgoing, seconds, now, out);
+            }
             _ => self.undelivered(id, &outgoing, &what, now, out),
         }
     }
@@ -196,7 +197,8 @@ impl Bridge {
             outgoing.repeated += 1;
             outgoing.since = now.uptime;
             out.detail(format!("asking again what may be asked twice: {failure}"));
-            let wait = self.wait_of(&outgoing, now);
+            // Somebody waits for it, who is to learn in time what is the matter.
+            let wait = self.wait_of(&outgoing, now).min(HURRY);
             self.later(outgoing, wait, false, now);
         } else if outgoing.position.open || !waits {
             self.unanswered(id, &outgoing, failure, now, out);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::retry::{is_temporary, reconnect};
+use super::retry::{INITIALIZE_PATIENCE, is_temporary, reconnect};
 use super::{Bridge, Exchange, Listen, Outgoing, Phase};
 use crate::core::event::{Effect, ExchangeId, Expect, Head, HttpEvent, Notice, StreamEvent};
 use crate::core::failure::Failure;
@@ -302,9 +302,26 @@ impl Bridge {
             }
             return;
         }
+        if is_temporary(status) && self.begins_later(head, now, out) {
+            return;
+        }
         let first = self.neither_works();
         self.fail_queue(&first.unwrap_or(failure), now, out);
         self.begin_again();
+    }
+
+    /// A gateway that was never reached is in trouble: the first try is repeated while the host's
+    /// first request can wait.
+    fn begins_later(&mut self, head: &Head, now: Moment, out: &mut Outbox<'_>) -> bool {
+        let Some((_, since)) = self.queue.oldest() else { return false };
+        let wait = head.retry_after(now.unix).unwrap_or_else(|| self.next_wait(now));
+        let late = since.saturating_add(INITIALIZE_PATIENCE) < now.after(wait);
+        if late || self.closing.is_some() {
+            return false;
+        }
+        out.tell(reconnect(&format!("HTTP {}", head.status), wait));
+        self.stream = Stream::Waiting(now.after(wait));
+        true
     }
 
     /// Drops the stream and opens another one with the next message.

@@ -235,3 +235,75 @@ fn a_request_that_waits_for_the_stream_shortens_the_waits() {
     world
         .check(&["tell: reconnecting", &format!("#{} POST /messages?id=2 initialize", before + 1)]);
 }
+
+#[test]
+fn what_is_asked_again_is_asked_soon() {
+    let mut world = World::ready_http();
+    // Waits have grown, because nothing was well for long.
+    for _ in 0..8 {
+        world.bridge.outage.next_wait(world.now);
+    }
+    world.line(LIST).refuse(4, Delivery::Unknown).seen();
+    world.pass(Duration::from_secs(5)).check(&[&format!("#5 {PATH} tools/list")]);
+}
+
+#[test]
+fn a_head_that_is_late_is_cancelled_and_may_have_run() {
+    for kind in ["tools/call", "tools/list"] {
+        let mut world = World::ready_http();
+        world.line(&request(1, kind)).seen();
+        let cause = "no answer within 5 s".to_owned();
+        let kind = FailureKind::TimedOut { seconds: 5 };
+        let failure = HttpFailure { cause, delivery: Delivery::Unknown, kind };
+        world.back(4, HttpEvent::Failed(failure));
+        world.check(&["host < error 1 -31007", &format!("#5 {PATH} notifications/cancelled")]);
+    }
+}
+
+#[test]
+fn a_gateway_of_http_sse_that_is_in_trouble_at_first_is_waited_for() {
+    let mut world = World::sse();
+    world.line(INITIALIZE).answer(1, 503, "").check(&["#1 GET /sse", "tell: reconnecting"]);
+    world.pass(Duration::from_secs(4)).check(&["#2 GET /sse"]);
+    world.open(2).message(2, "endpoint", "/messages").check(&["#3 POST /messages initialize"]);
+    let mut world = World::sse();
+    world.line(INITIALIZE).answer_with(1, 503, &[("retry-after", "9")], "");
+    world.check(&["#1 GET /sse", "host < error 0 -31005"]);
+    // It is told before the strictest host gives up.
+    let mut world = World::sse();
+    world.line(INITIALIZE);
+    let told = (0..12).find(|_| {
+        let seen = world.seen();
+        if let Some(get) = seen.iter().find(|line| line.contains("GET")) {
+            let exchange = get[1..].split(' ').next().unwrap().parse().unwrap();
+            world.answer(exchange, 502, "");
+        }
+        world.pass(Duration::from_secs(1));
+        seen.contains(&"host < error 0 -31005".to_owned())
+    });
+    assert!(told.is_some_and(|second| (3..=9).contains(&second)), "{told:?}");
+}
+
+#[test]
+fn nobody_waits_longer_because_somebody_else_begins_to_wait_anew() {
+    let mut world = World::ready_sse();
+    world.line(LIST).back(1, HttpEvent::Ended).line(&request(2, "tools/call"));
+    let mut told = None;
+    for second in 0..20 {
+        for line in world.seen() {
+            if line.contains("GET") {
+                let exchange = line[1..].split(' ').next().unwrap().parse().unwrap();
+                world.refuse(exchange, Delivery::NotDelivered);
+            }
+            if line == "host < error 2 -31001" {
+                told = Some(second);
+            }
+        }
+        if second == 8 {
+            // The list, which was under way until now, is to be asked for again.
+            world.refuse(4, Delivery::Unknown);
+        }
+        world.pass(Duration::from_secs(1));
+    }
+    assert!(told.is_some_and(|second| second <= 16), "{told:?}");
+}
