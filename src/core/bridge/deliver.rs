@@ -147,7 +147,11 @@ impl Bridge {
                 )));
                 return false;
             }
-            _ => return true,
+            Message::Request { id, .. } => {
+                self.asks(id);
+                return true;
+            }
+            Message::Notification { .. } => return true,
         };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.

@@ -261,6 +261,7 @@ impl Bridge {
     /// The session is gone: the next message has to begin a new one.
     pub(super) fn session_lost(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.drop_replay(out);
+        self.withdraw_questions(now, out);
         self.epoch += 1;
         // The version stays: the GET that may come before the handshake names it too.
         self.carrier.session = None;

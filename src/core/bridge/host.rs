@@ -143,6 +143,9 @@ impl Bridge {
             Message::Response { .. } if self.eras.is_modern() => {
                 out.detail("dropping an answer of the host: the server has asked nothing");
             }
+            Message::Response { id: Some(id), .. } if !self.may_answer(id) => {
+                out.detail("dropping an answer of the host: the session that has asked is gone");
+            }
             Message::Response { .. } => self.enqueue(bytes, Kind::Response, now),
         }
     }
@@ -215,10 +218,10 @@ impl Bridge {
     ) {
         if let Some(exchange) = exchange {
             self.let_linger(exchange, now, out);
+            self.end_resume(exchange, out);
         }
         self.forget_cut(id);
         if self.unpark(id) || self.forget_delayed(id) {
-            self.end_resume(exchange, out);
             return;
         }
         let wanted = Kind::Request(id.clone());

@@ -21,6 +21,7 @@ use super::tools;
 use super::translate::Translator;
 use crate::config::{Caller, Config};
 
+mod asked;
 mod choice;
 mod closing;
 mod deliver;
@@ -47,6 +48,7 @@ mod silence;
 mod streams;
 mod translated;
 
+use asked::Asked;
 use closing::Closing;
 use era::Eras;
 use handshake::{Handshake, Phase};
@@ -99,12 +101,12 @@ pub struct Bridge {
     overdue: Option<Duration>,
     /// Response streams that are to be read on.
     cuts: Vec<Cut>,
-    /// Requests that the gateway wants later.
-    delayed: Vec<Delayed>,
     /// Whether the server has answered on a stream that was cut and read on.
     reads_on: bool,
     /// When to look at those that are open again and may bring nothing.
     doubted: Option<Duration>,
+    /// Requests that the gateway wants later.
+    delayed: Vec<Delayed>,
     phase: Phase,
     handshake: Handshake,
     provisional: Provisional,
@@ -119,6 +121,8 @@ pub struct Bridge {
     /// The next message of our own handshake with a new session: it goes before the queue.
     replay: Option<Outgoing>,
     pending: HashMap<Id, Pending>,
+    /// What the gateway has asked the host.
+    asked: Asked,
     exchanges: HashMap<ExchangeId, Exchange>,
     lingering: Lingering,
     last_exchange: u64,
@@ -166,12 +170,12 @@ impl Bridge {
             request_limit: config.liveness.request_limit,
             overdue: None,
             cuts: Vec::new(),
+            reads_on: false,
+            doubted: None,
             delayed: Vec::new(),
             backoff,
             phase: Phase::Fresh,
             handshake: Handshake::new(seed),
-            reads_on: false,
-            doubted: None,
             provisional: Provisional::default(),
             remembered: Remembered::default(),
             queue: Queue::default(),
@@ -180,6 +184,7 @@ impl Bridge {
             restore: Restore::default(),
             replay: None,
             pending: HashMap::new(),
+            asked: Asked::default(),
             exchanges: HashMap::new(),
             lingering: Lingering::default(),
             last_exchange: 0,
@@ -243,12 +248,12 @@ impl Bridge {
             self.silence_deadline(),
             self.overdue,
             self.cuts.iter().map(Cut::deadline).min(),
+            self.doubted.filter(|_| !self.is_deaf()),
             self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
         .into_iter()
         .flatten()
         .min()
-            self.doubted.filter(|_| !self.is_deaf()),
     }
 
     /// Whether another line of the host may be read.
@@ -272,12 +277,12 @@ impl Bridge {
         self.tick_silence(now, out);
         self.tick_overdue(now, out);
         self.tick_cuts(now, out);
+        self.tick_doubts(now, out);
         self.tick_streams(now, out);
         self.tick_lingering(now, out);
         self.tick_handshake(now, out);
         self.tick_credential(now, out);
         self.tick_parked(now, out);
-        self.tick_doubts(now, out);
         self.tick_translator(now, out);
         while self.waits_for_connection()
             && let Some((index, since)) = self.queue.oldest()
@@ -326,13 +331,13 @@ impl Bridge {
             Exchange::Resume(outgoing, generation) => {
                 if let Some(outgoing) = self.resumed(id, outgoing, generation, event, now, out) {
                     self.exchanges.insert(id, Exchange::Post(outgoing, generation));
+                    self.let_linger(id, now, out);
                 }
             }
             Exchange::Listen(generation) => {
                 if self.listening(id, generation, event, now, out) {
                     self.exchanges.insert(id, Exchange::Listen(generation));
                 }
-                    self.let_linger(id, now, out);
             }
             Exchange::Stream(generation) => {
                 if self.streaming(id, generation, event, now, out) {

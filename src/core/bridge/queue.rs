@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Outgoing;
+use super::{Kind, Outgoing};
 
 /// How many bytes may wait here before stdin is not read any more. It is a limit on bytes, not on
 /// messages, so that the end of stdin is seen behind any number of small ones; what large ones may
@@ -76,6 +76,17 @@ impl Queue {
             self.push_back(outgoing);
         }
         again
+    }
+
+    /// Drops the host's answers to the gateway, and says how many there were.
+    pub(super) fn take_answers(&mut self) -> usize {
+        let before = self.items.len();
+        for outgoing in self.take() {
+            if outgoing.kind != Kind::Response {
+                self.push_back(outgoing);
+            }
+        }
+        before - self.items.len()
     }
 
     /// Takes everything.

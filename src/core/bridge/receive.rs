@@ -242,10 +242,12 @@ impl Bridge {
             return;
         }
         outgoing.lost += 1;
+        // Whom it answers is gone with the session.
+        let void = outgoing.kind == Kind::Response;
         out.detail("the gateway has forgotten the session; beginning a new one");
         if outgoing.epoch != self.epoch {
             // That session is gone already, and a new one is on its way.
-            if !outgoing.kind.is_own() {
+            if !outgoing.kind.is_own() && !void {
                 self.send_again(outgoing);
             }
             return;
@@ -254,7 +256,7 @@ impl Bridge {
         let own =
             matches!(outgoing.kind, Kind::Initialized | Kind::ReplayInitialized | Kind::Own(_));
         let known = self.phase.is_replay();
-        if !own {
+        if !own && !void {
             self.send_again(outgoing);
         }
         if sse {

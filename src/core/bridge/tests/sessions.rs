@@ -80,3 +80,45 @@ fn an_answer_to_a_handshake_that_was_given_up_changes_nothing() {
     world.open(6).message(6, "endpoint", "/messages?id=3");
     world.check(&["#7 POST /messages?id=3 initialize"]);
 }
+
+/// A conversation in which the gateway has asked the host something in the course of a call.
+fn asked(sse: bool) -> World {
+    let question = r#"{"jsonrpc":"2.0","id":7,"method":"elicitation/create"}"#;
+    let mut world = if sse { World::ready_sse() } else { World::ready_http() };
+    world.line(CALL);
+    if sse {
+        world.answer(4, 202, "").message(1, "message", question);
+    } else {
+        world.open(4).message(4, "message", question);
+    }
+    world.seen();
+    world
+}
+
+#[test]
+fn an_answer_goes_to_the_session_that_has_asked_and_to_no_other() {
+    let answer = r#"{"jsonrpc":"2.0","id":7,"result":{"action":"accept"}}"#;
+    let withdrawn = r#"host < {"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"reason":"the session is gone"}}"#;
+    let mut world = asked(false);
+    world.line(answer).check(&["#5 POST /mcp session=s1 version=2025-06-18 answer 7"]);
+    // The session is gone before the host has answered, or while its answer is on its way.
+    let mut world = asked(false);
+    world.line(&list(2)).answer(5, 404, "");
+    assert!(world.seen().contains(&withdrawn.to_owned()));
+    let begun =
+        r#"{"id":"apexmcp-bridge-000000000000002a-1","result":{"protocolVersion":"2025-06-18"}}"#;
+    world.answer_with(6, 200, &[("mcp-session-id", "s2")], begun).answer(7, 202, "").seen();
+    world.line(answer).check(&[]);
+    // The new session asks under the same id.
+    world.message(4, "message", r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#).seen();
+    world.line(answer).check(&["#9 POST /mcp session=s2 version=2025-06-18 answer 7"]);
+    let mut world = asked(false);
+    world.line(answer).answer(5, 404, "").seen();
+    world.answer_with(6, 200, &[("mcp-session-id", "s2")], begun).answer(7, 202, "");
+    assert!(!world.seen().iter().any(|line| line.contains("answer 7")));
+    let mut world = asked(true);
+    world.back(1, HttpEvent::Ended).line(answer).pass(Duration::from_secs(4));
+    let seen = world.seen();
+    assert!(seen.contains(&withdrawn.to_owned()), "{seen:?}");
+    assert!(!seen.iter().any(|line| line.contains("answer 7")), "{seen:?}");
+}
