@@ -26,6 +26,8 @@ mod memory;
 mod middleboxes;
 mod mock;
 #[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(target_os = "linux")]
 mod network;
 mod outages;
 mod raw;
