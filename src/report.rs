@@ -171,7 +171,8 @@ pub fn json_rpc_error(id: Option<&Id>, failure: &Failure) -> String {
             data.insert("delivery".to_owned(), json!("unknown"));
         }
     }
-    let error = json!({ "code": code(failure), "message": failure.to_string(), "data": data });
+    let message = shortened(failure.to_string());
+    let error = json!({ "code": code(failure), "message": message, "data": data });
     let id = id.map(|id| format!(r#""id":{},"#, id.to_json())).unwrap_or_default();
     format!(r#"{{"jsonrpc":"2.0",{id}"error":{error}}}"#)
 }
@@ -223,7 +224,20 @@ pub fn line(notice: &Notice) -> String {
         Notice::Detail(text) => text.clone(),
         Notice::Warning(text) => format!("warning: {text}"),
     };
-    printable(&text)
+    printable(&shortened(text))
+}
+
+/// What a line holds at most: an address to sign in at is shorter, and a log that nobody reads
+/// keeps a thousand of them.
+const LONGEST: usize = 16 << 10;
+
+/// A server's words may be of any length.
+fn shortened(mut text: String) -> String {
+    if LONGEST < text.len() {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a minute in milliseconds is exact")]
@@ -287,6 +301,14 @@ mod tests {
             "{sent}"
         );
         assert!(!json_rpc_error(None, &Failure::Closing { sent: false }).contains("delivery"));
+    }
+
+    #[test]
+    fn a_server_of_many_words_is_cut_short() {
+        let got = "ä".repeat(LONGEST);
+        let failure = Failure::Misbehaved { got, expected: "an answer" };
+        assert!(json_rpc_error(None, &failure).len() < LONGEST + 512);
+        assert!(line(&Notice::Failed(Box::new(failure))).len() < LONGEST + 16);
     }
 
     #[test]

@@ -259,6 +259,7 @@ impl Edges {
                 self.http.start(id, *request);
             }
             Effect::Abort(id) => self.http.abort(id),
+            Effect::NewConnections => self.http.renew(),
             Effect::Grant(id, grant) => {
                 let client = self.http.client(&grant.token_endpoint);
                 let (control, clock) = (self.control.clone(), self.clock);

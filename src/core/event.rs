@@ -252,6 +252,8 @@ pub enum Effect {
     Http(ExchangeId, Box<Request>),
     /// Drop an exchange; nothing more may come of it.
     Abort(ExchangeId),
+    /// Use none of the connections of before for what is sent from now on.
+    NewConnections,
     /// Ask the token endpoint.
     Grant(GrantId, Box<Grant>),
     /// Ask the store.

@@ -36,6 +36,11 @@ impl Clients {
         Self { network, made: HashMap::new() }
     }
 
+    /// Begins with new connections; requests that have a client keep it.
+    pub fn renew(&mut self) {
+        self.made.clear();
+    }
+
     /// The client for a URL.
     pub fn get(&mut self, url: &Url) -> Result<Client, HttpFailure> {
         let proxy = self.network.proxy && !is_loopback(url);

@@ -30,6 +30,8 @@ use crate::core::link;
 const DOCUMENT: Duration = Duration::from_secs(20);
 /// That a notification was taken: what comes behind it may have to wait for it.
 const ACKNOWLEDGEMENT: Duration = Duration::from_secs(10);
+/// How many bytes a slow line takes in a second: an answer of the host may be as large as any message.
+const SLOW_LINE: usize = 32 << 10;
 /// The head of a stream, which has nothing to wait for.
 const STREAM: Duration = Duration::from_secs(30);
 /// Between two pieces of an answer that is no stream, where the user has set no limit: a tool may
@@ -94,6 +96,11 @@ impl Http {
         }
     }
 
+    /// Leaves the connections that wait for use to themselves; what is under way goes on.
+    pub fn renew(&mut self) {
+        self.clients.renew();
+    }
+
     /// Forgets an exchange that is over.
     pub fn finished(&mut self, id: ExchangeId) {
         self.tasks.remove(&id);
@@ -133,12 +140,15 @@ async fn exchange(way: &Way<'_>, request: Request, limits: Limits, inbox: &Inbox
     let (whole, head) = match expect {
         Expect::Messages => (None, limits.head),
         Expect::Stream | Expect::EndpointStream => (Some(STREAM), None),
-        Expect::Acknowledgement => (Some(ACKNOWLEDGEMENT), None),
+        Expect::Acknowledgement => (Some(ACKNOWLEDGEMENT + upload(&request)), None),
         Expect::Document => (Some(DOCUMENT), None),
     };
     let answer = within(whole, async {
         let (head, response) = within(head, send(way, request)).await?;
-        let stream = (200..300).contains(&head.status) && head.media_type() == "text/event-stream";
+        // 204 has no body, whatever it says of it: there is no stream (WHATWG HTML §9.2.3).
+        let stream = (200..300).contains(&head.status)
+            && head.status != 204
+            && head.media_type() == "text/event-stream";
         if stream && expect != Expect::Document {
             return Ok((head, Body::Stream(response)));
         }
@@ -168,6 +178,12 @@ async fn exchange(way: &Way<'_>, request: Request, limits: Limits, inbox: &Inbox
     end.map_or_else(HttpEvent::Failed, |()| HttpEvent::Ended)
 }
 
+/// How long the body of a request may take to get out.
+fn upload(request: &Request) -> Duration {
+    let size = request.body.as_ref().map_or(0, Bytes::len);
+    Duration::from_secs(u64::try_from(size / SLOW_LINE).unwrap_or(u64::MAX))
+}
+
 /// Where the events of one stream go.
 #[derive(Debug)]
 pub(super) struct Inbox<'a> {
@@ -178,12 +194,11 @@ pub(super) struct Inbox<'a> {
     pub(super) pause: Option<Duration>,
 }
 
-/// Tells the bridge that a stream shows that it lives: by a comment, which is no event, or by a
-/// piece of one.
+/// Tells the bridge what a stream shows before there is an event.
 #[derive(Clone, Debug)]
-pub(super) struct Beats(ExchangeId, Sender<Event>);
+pub(super) struct Signs(ExchangeId, Sender<Event>);
 
-impl Beats {
+impl Signs {
     pub(super) async fn send(&self, sign: HttpEvent) {
         // A closed inbox is the end of the process.
         if let Ok(room) = self.1.reserve().await {
@@ -194,8 +209,8 @@ impl Beats {
 
 impl Inbox<'_> {
     /// The same inbox, for what is no event of the stream.
-    pub(super) fn beats(&self) -> Beats {
-        Beats(self.id, self.events.clone())
+    pub(super) fn signs(&self) -> Signs {
+        Signs(self.id, self.events.clone())
     }
 
     /// Hands one event over, when the bridge takes it; `false` if it never will.
@@ -357,18 +372,4 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_lay_in_the_socket_counts_although_the_limit_has_passed() {
-        let limit = Duration::from_secs(20);
-        // Whoever was stopped finds the limit passed before anybody has looked at the socket.
-        let late = |by| async move {
-            tokio::time::sleep(limit + by).await;
-            Ok(())
-        };
-        assert_eq!(within(Some(limit), late(AWAKE / 2)).await, Ok(()));
-        assert!(within(Some(limit), late(AWAKE * 2)).await.is_err());
-    }
-}
+mod tests;

@@ -17,11 +17,13 @@ use sse_stream::SseByteStream;
 use tokio::time::Instant;
 
 use super::budget::{Budget, Share};
-use super::http::{Inbox, MAX_MESSAGE, chunk};
+use super::http::{Inbox, MAX_MESSAGE, Signs, chunk};
 use crate::core::event::{Delivery, FailureKind, HttpEvent, HttpFailure, StreamEvent};
 
+mod lines;
 mod utf8;
 
+use lines::{Lines, Sifted};
 use utf8::Repair;
 
 /// How often a large event on a slow line shows that it still comes.
@@ -49,7 +51,9 @@ pub(super) async fn endpoint_stream(
     inbox: &Inbox<'_>,
 ) -> Result<(), HttpFailure> {
     let unread = Unread::new(inbox.budget);
-    let transport = OneResponse::new(chunks(response, unread.clone(), inbox));
+    // The decoder gives up at a block that sets nothing; behind an id every block has one.
+    let first = stream::iter([Ok(Bytes::from_static(b"id:0\n\n"))]);
+    let transport = OneResponse::new(first.chain(chunks(response, unread.clone(), inbox)));
     let client = ClientBuilder::for_url("http://localhost/")
         .map_err(|error| malformed(error.to_string()))?
         .reconnect(ReconnectOptions::reconnect(false).build())
@@ -70,13 +74,8 @@ pub(super) async fn endpoint_stream(
                     return Ok(());
                 }
             }
-            Some(Ok(SSE::Comment(_))) => drop(unread.reset()),
-            Some(Ok(SSE::Connected(_))) => {}
+            Some(Ok(SSE::Comment(_) | SSE::Connected(_))) => {}
             None | Some(Err(Error::Eof | Error::UnexpectedEof)) => return Ok(()),
-            // A block of unknown fields; newer versions of the decoder skip it as well.
-            Some(Err(Error::InvalidEvent)) => {
-                return Err(malformed("an event without data".to_owned()));
-            }
             Some(Err(error)) => return Err(transport_failure(&error)),
         }
     }
@@ -118,27 +117,75 @@ fn chunks(
     unread: Unread,
     inbox: &Inbox<'_>,
 ) -> impl Stream<Item = Result<Bytes, ChunkError>> + Send + Sync + 'static + use<> {
-    let (pause, beats) = (inbox.pause, inbox.beats());
-    stream::unfold(Some((response, Repair::default(), Instant::now())), move |state| {
-        let (unread, beats) = (unread.clone(), beats.clone());
-        async move {
-            let (mut response, mut repair, mut told) = state?;
-            match chunk(&mut response, pause).await {
-                Ok(Some(chunk)) if unread.add(chunk.len()).await => {
-                    if chunk.starts_with(b":") {
-                        beats.send(HttpEvent::Beat).await;
-                    } else if PIECE <= told.elapsed() {
-                        told = Instant::now();
-                        beats.send(HttpEvent::Part).await;
-                    }
-                    Some((Ok(repair.chunk(chunk)), Some((response, repair, told))))
-                }
-                Ok(Some(_)) => Some((Err(ChunkError::TooLarge), None)),
-                Ok(None) => None,
-                Err(failure) => Some((Err(ChunkError::Broken(failure.cause)), None)),
-            }
+    let source = Source {
+        response,
+        lines: Lines::default(),
+        repair: Repair::default(),
+        told: Instant::now(),
+        unread,
+        pause: inbox.pause,
+        signs: inbox.signs(),
+    };
+    stream::unfold(Some(source), |source| async move {
+        let mut source = source?;
+        match source.next().await {
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(source))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
         }
     })
+}
+
+/// Where the chunks of one stream come from, and what was seen of them.
+struct Source {
+    response: Response,
+    lines: Lines,
+    repair: Repair,
+    /// When it was last told that something comes.
+    told: Instant,
+    unread: Unread,
+    pause: Option<Duration>,
+    signs: Signs,
+}
+
+impl Source {
+    /// The next chunk that says something; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, ChunkError> {
+        loop {
+            let chunk = match chunk(&mut self.response, self.pause).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(None),
+                Err(failure) => return Err(ChunkError::Broken(failure.cause)),
+            };
+            let sifted = self.lines.chunk(chunk);
+            if let Some(sign) = self.sign(&sifted) {
+                self.signs.send(sign).await;
+            }
+            if sifted.bytes.is_empty() {
+                continue;
+            }
+            if !self.unread.add(sifted.bytes.len()).await {
+                return Err(ChunkError::TooLarge);
+            }
+            return Ok(Some(self.repair.chunk(sifted.bytes)));
+        }
+    }
+
+    /// What the bridge should know before there is a whole event.
+    fn sign(&mut self, sifted: &Sifted) -> Option<HttpEvent> {
+        if sifted.retry.is_some() {
+            let (name, data, id) = (None, Bytes::new(), None);
+            return Some(HttpEvent::Message(StreamEvent { name, data, id, retry: sifted.retry }));
+        }
+        if sifted.comment {
+            return Some(HttpEvent::Beat);
+        }
+        let long_ago = PIECE <= self.told.elapsed();
+        if long_ago {
+            self.told = Instant::now();
+        }
+        long_ago.then_some(HttpEvent::Part)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -181,6 +181,8 @@ fn write_lines(
 #[derive(Clone, Debug)]
 pub struct Log {
     lines: mpsc::SyncSender<LogLine>,
+    /// How many lines were dropped since the last one that was not.
+    dropped: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -206,12 +208,19 @@ impl Log {
                 };
             }
         });
-        Self { lines }
+        Self { lines, dropped: Arc::default() }
     }
 
     /// Writes one line, or drops it if too many wait.
     pub fn line(&self, text: &str) {
-        self.lines.try_send(LogLine::Text(format!("{text}\n"))).ok();
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let before = match dropped {
+            0 => String::new(),
+            n => format!("({n} lines that nobody has read are missing here)\n"),
+        };
+        if self.lines.try_send(LogLine::Text(format!("{before}{text}\n"))).is_err() {
+            self.dropped.fetch_add(dropped + 1, Ordering::Relaxed);
+        }
     }
 
     /// The receiver hears when the lines that wait are out.

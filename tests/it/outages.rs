@@ -1,11 +1,13 @@
 //! Gateways that go away and come back: every request gets one answer, and nothing runs twice.
 
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use apexmcp_bridge::mock::{Answers, Auth, Gateway, Plan};
 use serde_json::{Value, json};
 
+use crate::raw;
 use crate::support::{Bridge, Home, PATIENCE, check_end};
 
 fn gateway(answers: Answers) -> Gateway {
@@ -210,4 +212,46 @@ fn pings_of_our_own_are_not_seen_by_the_host() {
         check_end(&ended, 0);
         assert_eq!(ended.stdout.len(), 1, "{:?}", ended.stdout);
     }
+}
+
+/// What came last on the raw server, by method and message.
+type Seen = Arc<Mutex<Vec<String>>>;
+
+#[test]
+fn a_stream_that_the_server_wants_closed_is_not_opened_until_it_is_needed() {
+    let seen = Seen::default();
+    let log = Arc::clone(&seen);
+    let origin = raw::serve(move |request| {
+        let streams = {
+            let mut log = log.lock().unwrap();
+            log.push(request.method.clone());
+            log.iter().filter(|method| *method == "GET").count()
+        };
+        match (&*request.method, streams) {
+            ("GET", 1) => {
+                request.stream();
+                request.write(b"event: endpoint\ndata: /m\n\n");
+                let result = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2024-11-05","capabilities":{}}}"#;
+                request.write(format!("data: {result}\n\n").as_bytes());
+                thread::sleep(Duration::from_millis(300));
+                request.connection.shutdown(std::net::Shutdown::Both).ok();
+            }
+            // No body, and so no stream, whatever the type says.
+            ("GET", _) => {
+                request.write(b"HTTP/1.1 204 No Content\r\ncontent-type: text/event-stream\r\n\r\n")
+            }
+            _ => request.reply(202, "", b""),
+        }
+    });
+    let mut bridge = Bridge::start(&Home::new(), &[&format!("{origin}/sse"), "--header", "a:b"]);
+    assert!(bridge.handshake("2024-11-05")["result"].is_object());
+    let streams = || seen.lock().unwrap().iter().filter(|method| *method == "GET").count();
+    wait_for("the stream is not opened again", || streams() == 2);
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(streams(), 2);
+    // The host gets an answer all the same, and causes one more try.
+    let answer = bridge.request(1, "tools/list", json!({}));
+    assert_eq!(answer["error"]["code"], -31005, "{answer}");
+    assert_eq!(streams(), 3);
+    check_end(&bridge.end(), 1);
 }

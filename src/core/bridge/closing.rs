@@ -61,6 +61,12 @@ impl Bridge {
 
     /// Ends at once: the host is gone, or the system asks for it.
     pub(super) fn leave(&mut self, status: u8, now: Moment, out: &mut Outbox<'_>) {
+        match self.closing {
+            // Whoever asks twice does not want to wait for the gateway.
+            Some(Closing::Farewell(_, status)) => return self.exit(status, now, out),
+            Some(Closing::Storing(..) | Closing::Gone(_)) => return,
+            Some(Closing::Draining(_)) | None => {}
+        }
         self.pending.clear();
         self.queue.take();
         self.delayed.clear();

@@ -198,6 +198,7 @@ impl Bridge {
         let mut last = self.last_exchange;
         let before = effects.len();
         let mut out = Outbox::new(effects, &mut last);
+        self.notice_sleep(now, &mut out);
         match event {
             Event::Line(line) => self.line(line, now, &mut out),
             Event::LongLine(beginning) => self.long_line(&beginning, &mut out),

@@ -169,7 +169,6 @@ impl Bridge {
     }
 
     pub(super) fn tick_silence(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        self.notice_sleep(now, out);
         if self.silence.deaf {
             return;
         }
@@ -196,13 +195,15 @@ impl Bridge {
     }
 
     /// While a machine sleeps the monotonic clock may stand still, and connections die unseen.
-    fn notice_sleep(&mut self, now: Moment, out: &mut Outbox<'_>) {
+    pub(super) fn notice_sleep(&mut self, now: Moment, out: &mut Outbox<'_>) {
         let Some(before) = self.silence.before.replace(now) else { return };
         let passed = now.uptime.saturating_sub(before.uptime).as_secs();
         if now.unix.saturating_sub(before.unix) <= passed.saturating_add(SLEPT) {
             return;
         }
         out.detail("the machine was asleep, or its clock was set");
+        // They may be dead without a word, and a call that is written to one is lost.
+        out.push(Effect::NewConnections);
         self.silence.at_once = self.something_is_due() || self.has_stream();
     }
 

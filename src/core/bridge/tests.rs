@@ -230,6 +230,7 @@ fn render(effect: &Effect) -> Option<String> {
         }
         Effect::Http(id, request) => format!("#{} {}", id.0, render_request(request)),
         Effect::Abort(id) => format!("abort #{}", id.0),
+        Effect::NewConnections => "new connections".to_owned(),
         Effect::Grant(..) => "grant".to_owned(),
         Effect::Store(StoreCommand::Load) => "load".to_owned(),
         Effect::Store(StoreCommand::Lock) => "lock".to_owned(),
@@ -325,6 +326,11 @@ fn closed_stdin_ends_within_two_seconds_whatever_the_gateway_does() {
 
 #[test]
 fn a_signal_ends_at_once() {
+    let mut world = World::ready_http();
+    world
+        .event(Event::Signal(2))
+        .event(Event::Signal(15))
+        .check(&["#4 DELETE /mcp session=s1 version=2025-06-18", "exit 130"]);
     World::ready_http().line(LIST).event(Event::Signal(15)).pass(Duration::from_millis(500)).check(
         &[
             "#4 POST /mcp session=s1 version=2025-06-18 tools/list",
