@@ -147,6 +147,20 @@ pub fn id_at_beginning(bytes: &[u8]) -> Option<Id> {
     Id::read(id)
 }
 
+/// The id of what would be an answer if it were JSON, as far as that can be told.
+pub fn id_of_answer(bytes: &[u8]) -> Option<Id> {
+    // Control characters, which stand in for bytes that are no text, are the usual reason.
+    let cleaned: Vec<u8> = bytes.iter().map(|byte| (*byte).max(b' ')).collect();
+    let text = std::str::from_utf8(&cleaned).ok()?;
+    let mut head = Head::default();
+    // It is read up to where it is no JSON.
+    head.fill(text).ok();
+    if head.method.is_some() {
+        return None;
+    }
+    head.id.and_then(Id::read)
+}
+
 /// The bytes as one line: the line breaks between tokens become blanks.
 ///
 /// A raw line break cannot stand inside a JSON string, so no value changes. Bytes without one are

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{Bridge, Interest, Pending, Phase, Stream};
 use crate::core::event::{Effect, ExchangeId, Notice};
-use crate::core::jsonrpc::{Frame, Message, one_line, read, read_object};
+use crate::core::failure::Failure;
+use crate::core::jsonrpc::{Frame, Message, id_of_answer, one_line, read, read_object};
 use crate::core::link::Transport;
 use crate::core::outbox::Outbox;
 use crate::core::redact::Hidden;
@@ -52,6 +53,7 @@ impl Bridge {
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
             Err(_) => {
+                self.spoiled(&bytes, from, now, out);
                 let size = bytes.len();
                 out.tell(Notice::Warning(format!(
                     "ignoring {size} bytes from the gateway: not JSON-RPC"
@@ -93,6 +95,20 @@ impl Bridge {
         }
         for member in kept {
             self.tell_host(member, Some(from), now, out);
+        }
+    }
+
+    /// What should be an answer is not JSON: if it says whom it answers, nobody waits for another.
+    fn spoiled(&mut self, bytes: &Bytes, from: ExchangeId, now: Moment, out: &mut Outbox<'_>) {
+        let Some(id) = id_of_answer(bytes) else { return };
+        let here = |pending: &Pending| match self.transport {
+            Transport::Http => pending.exchange == Some(from),
+            Transport::Sse => pending.exchange.is_none_or(|exchange| exchange == from),
+        };
+        if self.pending.get(&id).is_some_and(here) {
+            let got = "an answer that is not JSON".to_owned();
+            let expected = "a JSON-RPC message or an event stream";
+            self.fail(&id, &Failure::Misbehaved { got, expected }, now, out);
         }
     }
 

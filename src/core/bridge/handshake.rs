@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::provisional::Said;
 use super::restore::Restore;
 use super::{Bridge, Kind, Outgoing, PATIENCE};
-use crate::core::event::Notice;
+use crate::core::event::{Effect, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Id, Message, read};
 use crate::core::link::Transport;
@@ -316,6 +316,7 @@ impl Bridge {
         }
         if let Phase::Replaying(_) = self.phase {
             self.drop_replay(out);
+            out.push(Effect::NewConnections);
             self.replay_failed(&Failure::TimedOut { seconds: PATIENCE.as_secs() }, now, out);
         } else {
             self.ready(now, out);

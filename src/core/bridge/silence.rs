@@ -211,6 +211,8 @@ impl Bridge {
     fn is_gone(&mut self, now: Moment, out: &mut Outbox<'_>) {
         let Some(since) = self.silence.owes.take() else { return };
         let cause = "the gateway is silent".to_owned();
+        // Those that wait for use may be as dead as the one that was asked on.
+        out.push(Effect::NewConnections);
         if self.transport == Transport::Sse {
             if let Stream::Open { exchange, .. } = &self.stream {
                 let exchange = *exchange;

@@ -375,6 +375,8 @@ impl Bridge {
             self.transport = other;
             return;
         }
+        // It may have been asked for on a connection of before that leads nowhere.
+        out.push(Effect::NewConnections);
         out.tell(Notice::Warning(
             "the stream is open but silent; a proxy may be holding it back".to_owned(),
         ));

@@ -98,6 +98,18 @@ fn the_id_of_a_request_that_is_cut_off() {
 }
 
 #[test]
+fn the_id_of_an_answer_that_is_spoiled() {
+    let id = |text: &str| id_of_answer(text.as_bytes()).map(|id| id.to_json());
+    let seven = Some("7".to_owned());
+    assert_eq!(id("{\"id\":7,\"result\":{\"a\":\"\0\"}}"), seven);
+    assert_eq!(id("{\"result\":{\"a\":\"\0\"},\"id\":7}"), seven);
+    assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"result":{"#), seven);
+    assert_eq!(id("{\"id\":7,\"method\":\"a\0\"}"), None);
+    assert_eq!(id("{\"result\":nothing,\"id\":7}"), None, "too late");
+    assert_eq!(id("<html>"), None);
+}
+
+#[test]
 fn depth_does_not_matter() {
     let deep = format!(
         r#"{{"id":1,"method":"x","params":{}{}}}"#,

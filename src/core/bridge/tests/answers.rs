@@ -62,3 +62,16 @@ fn a_cancelled_request_gets_no_answer() {
     world.lines(&[INITIALIZE, LIST, cancel]).seen();
     world.answer(1, 200, RESULT).check(&[&format!("host < {RESULT}")]);
 }
+
+#[test]
+fn an_answer_that_is_spoiled_is_answered_in_its_place() {
+    let spoiled = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":\"\0\"}}";
+    let mut world = World::ready_http();
+    world.line(CALL).open(4).line(&LIST.replace("\"id\":1", "\"id\":2")).open(5).seen();
+    world.message(5, "message", spoiled).check(&[]);
+    world.message(4, "message", spoiled).check(&["host < error 1 -31005"]);
+    let mut world = World::ready_sse();
+    world.line(CALL).answer(4, 202, "").seen();
+    world.message(1, "message", spoiled).check(&["host < error 1 -31005"]);
+    world.message(1, "message", r#"{"id":1,"result":{}}"#).check(&[]);
+}

@@ -65,7 +65,11 @@ fn a_new_session_that_is_refused_is_asked_for_once_a_message() {
 #[test]
 fn a_new_session_that_never_comes_is_given_up_in_time() {
     let mut world = lost_http();
-    world.pass(Duration::from_secs(16)).check(&["abort #5", "host < error 1 -31007"]);
+    world.pass(Duration::from_secs(16)).check(&[
+        "abort #5",
+        "new connections",
+        "host < error 1 -31007",
+    ]);
     world.line(&list(2)).check(&["#6 POST /mcp initialize"]);
 }
 

@@ -60,7 +60,13 @@ fn a_gateway_that_does_not_answer_has_lost_what_was_under_way() {
     world.line(CALL).open(4).line(&LIST.replace("\"id\":1", "\"id\":2")).seen();
     world.pass(seconds(61)).check(&[&format!("#6 {PATH} ping")]);
     world.pass(seconds(28)).check(&[]);
-    world.pass(seconds(1)).check(&["abort #4", "host < error 1 -31006", "abort #5", "abort #6"]);
+    world.pass(seconds(1)).check(&[
+        "new connections",
+        "abort #4",
+        "host < error 1 -31006",
+        "abort #5",
+        "abort #6",
+    ]);
     // What only asks is asked again.
     world.pass(seconds(4)).check(&[&format!("#7 {PATH} tools/list")]);
 }
@@ -74,7 +80,7 @@ fn over_http_sse_the_answer_must_come_on_the_stream() {
     world.pass(seconds(2)).check(&["#6 POST /messages?id=1 version=2025-06-18 ping"]);
     // Taken, but the stream is dead.
     world.answer(6, 202, "").pass(seconds(30));
-    world.check(&["abort #1", "host < error 1 -31006", "tell: reconnecting"]);
+    world.check(&["new connections", "abort #1", "host < error 1 -31006", "tell: reconnecting"]);
     world.pass(seconds(4)).check(&["#7 GET /sse version=2025-06-18"]);
 }
 
@@ -85,7 +91,12 @@ fn a_stream_with_heartbeats_is_missed_when_they_stop() {
         world.beat(1).pass(seconds(30)).check(&[]);
     }
     world.pass(seconds(31)).check(&["#4 POST /messages?id=1 version=2025-06-18 ping"]);
-    world.pass(seconds(30)).check(&["abort #1", "abort #4", "tell: reconnecting"]);
+    world.pass(seconds(30)).check(&[
+        "new connections",
+        "abort #1",
+        "abort #4",
+        "tell: reconnecting",
+    ]);
     // Of a response stream the gateway itself knows nothing: others are answered.
     let mut world = World::ready_http();
     world.line(CALL).open(4).beat(4).seen();
