@@ -147,6 +147,14 @@ pub fn id_at_beginning(bytes: &[u8]) -> Option<Id> {
     Id::read(id)
 }
 
+/// The messages of bytes that hold more than one of them, one behind the other.
+pub fn several(bytes: &[u8]) -> Option<Vec<&RawValue>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let messages = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    let messages: Vec<_> = messages.collect::<Result<_, _>>().ok()?;
+    (1 < messages.len()).then_some(messages)
+}
+
 /// The id of what would be an answer if it were JSON, as far as that can be told.
 pub fn id_of_answer(bytes: &[u8]) -> Option<Id> {
     // Control characters, which stand in for bytes that are no text, are the usual reason.

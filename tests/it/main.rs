@@ -10,6 +10,7 @@
     reason = "a panic is how a test fails, and tests read clocks"
 )]
 
+mod abuse;
 mod chain;
 mod conversation;
 mod drop_in;

@@ -305,6 +305,31 @@ fn middlebox_nginx_speaks_http_2() {
 }
 
 #[test]
+fn middlebox_nginx_wants_a_certificate_of_the_client() {
+    if !is_offered() {
+        return;
+    }
+    let gateway = open_gateway();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    certificate(dir);
+    let both = ["certificate", "key"].map(|name| std::fs::read(format!("{dir}/{name}")).unwrap());
+    std::fs::write(format!("{dir}/both"), both.concat()).unwrap();
+    let demand = format!("ssl; ssl_client_certificate {dir}/certificate; ssl_verify_client on");
+    let nginx = nginx(&gateway, &demand, "");
+    let ca = nginx.dir.path().join("certificate");
+    let (ca, url) = (ca.to_str().unwrap(), format!("https://127.0.0.1:{}/mcp/acme", nginx.port));
+    let args = [&*url, "--ca-cert", ca, "--client-cert", &format!("{dir}/both")];
+    let mut bridge = Bridge::start_with(&Home::new(), Person::Absent, &args, &[]);
+    converse(&mut bridge);
+    check_end(&bridge.end(), 0);
+    let mut bridge = Bridge::start_with(&Home::new(), Person::Absent, &args[..3], &[]);
+    let answer = bridge.handshake("2025-06-18");
+    assert!(answer["error"].is_object(), "{answer}");
+    bridge.end();
+}
+
+#[test]
 fn middlebox_that_swallows_everything() {
     if !is_offered() {
         return;

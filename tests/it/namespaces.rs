@@ -102,14 +102,14 @@ impl Cable {
         Mock { child, ready: serde_json::from_str(&line).unwrap(), space: self.gateway.clone() }
     }
 
-    fn bridge(&self, home: &Home, url: &Value) -> Bridge {
+    fn bridge(&self, home: &Home, url: &Value, flags: &[&str]) -> Bridge {
         let known = home.command(Person::Absent);
         let mut command = inside(&self.host, known.get_program().to_str().unwrap());
         command.env_clear();
         for (name, value) in known.get_envs() {
             command.env(name, value.unwrap_or_default());
         }
-        command.args([url.as_str().unwrap(), "--allow-http"]);
+        command.args([url.as_str().unwrap(), "--allow-http"]).args(flags);
         Bridge::spawn(command)
     }
 }
@@ -204,7 +204,7 @@ fn namespaces_with_a_cable_that_is_cut() {
     let mock = cable.gateway();
     let home = Home::new();
     let mut bridges = ["http", "sse"].map(|name| {
-        let mut bridge = cable.bridge(&home, &mock.ready[name]["acme"]);
+        let mut bridge = cable.bridge(&home, &mock.ready[name]["acme"], &[]);
         assert!(bridge.handshake("2025-06-18")["result"].is_object());
         send(&mut bridge, 1, "slow", json!({ "seconds": 600, "name": format!("{name}-1") }));
         let echo = bridge.call(2, "echo", json!({ "text": format!("{name}-2") }));
@@ -247,13 +247,19 @@ fn namespaces_with_a_cable_that_is_mended_in_time() {
     let mock = cable.gateway();
     let home = Home::new();
     let mut bridges = ["http", "sse"].map(|name| {
-        let mut bridge = cable.bridge(&home, &mock.ready[name]["acme"]);
+        let mut bridge = cable.bridge(&home, &mock.ready[name]["acme"], &[]);
         assert!(bridge.handshake("2025-06-18")["result"].is_object());
         send(&mut bridge, 1, "slow", json!({ "seconds": 2, "name": format!("{name}-1") }));
         (name, bridge)
     });
     cable.cut();
-    std::thread::sleep(Duration::from_secs(8));
+    let started = Instant::now();
+    let mut late = cable.bridge(&home, &mock.ready["http"]["acme"], &["--connect-timeout", "2"]);
+    let answered = late.handshake("2025-06-18");
+    assert_eq!(answered["error"]["code"], -31001, "{answered}");
+    let waited = started.elapsed();
+    assert!(Duration::from_secs(2) < waited && waited < Duration::from_secs(6), "{waited:?}");
+    std::thread::sleep(Duration::from_secs(8).saturating_sub(started.elapsed()));
     cable.mend();
     // The system sends again what was lost: nothing of it is for anybody else to notice.
     for (name, bridge) in &mut bridges {

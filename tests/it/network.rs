@@ -38,6 +38,7 @@ fn an_authority_that_the_user_names_is_trusted() {
         for (args, env) in [
             (vec![url.as_str(), "--ca-cert", &ca], vec![]),
             (vec![url.as_str()], vec![("NODE_EXTRA_CA_CERTS", ca.as_str())]),
+            (vec![url.as_str()], vec![("SSL_CERT_FILE", ca.as_str())]),
         ] {
             let env: Vec<_> = env.into_iter().chain([("APEXMCP_API_KEY", key)]).collect();
             let mut bridge = Bridge::start_with(&home, Person::Absent, &args, &env);
@@ -206,4 +207,25 @@ fn a_socks_proxy_is_given_the_name() {
     check_end(&bridge.end(), 0);
     let names = names.lock().unwrap();
     assert!(!names.is_empty() && names.iter().all(|name| name == "gateway.test"), "{names:?}");
+}
+
+#[test]
+fn ipv4_is_all_that_is_used_if_the_user_wants_that() {
+    let address = "[::1]:0".parse().unwrap();
+    let plan = Plan { auth: Auth::None, gateway_address: address, ..Plan::default() };
+    let Ok(gateway) = Gateway::start(plan) else {
+        // Past the harness, which would swallow it: a check that was not made says so.
+        std::io::stderr().write_all(b"skipped: this machine has no IPv6\n").unwrap();
+        return;
+    };
+    let port = gateway.base_url().rsplit(':').next().unwrap();
+    let url = format!("http://[::1]:{port}/mcp/acme");
+    let home = Home::new();
+    let mut bridge = Bridge::start_with(&home, Person::Absent, &[&url], &[]);
+    let answer = bridge.handshake("2025-06-18");
+    assert!(answer["result"].is_object(), "{answer}");
+    check_end(&bridge.end(), 0);
+    let (answer, ended) = refused(&home, &[&url, "--ipv4"], &[]);
+    assert_eq!(answer["error"]["code"], -31001, "{answer}");
+    check_end(&ended, 5);
 }

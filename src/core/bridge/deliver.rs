@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{Bridge, Interest, Pending, Phase, Stream};
 use crate::core::event::{Effect, ExchangeId, Notice};
 use crate::core::failure::Failure;
-use crate::core::jsonrpc::{Frame, Message, id_of_answer, one_line, read, read_object};
+use crate::core::jsonrpc::{Frame, Message, id_of_answer, one_line, read, read_object, several};
 use crate::core::link::Transport;
 use crate::core::outbox::Outbox;
 use crate::core::redact::Hidden;
@@ -52,6 +52,11 @@ impl Bridge {
                 }
             }
             Ok(Frame::Batch(members)) => self.deliver_batch(&members, &bytes, from, now, out),
+            Err(_) if let Some(messages) = several(&bytes) => {
+                for message in messages {
+                    self.deliver(bytes.slice_ref(message.get().as_bytes()), from, now, out);
+                }
+            }
             Err(_) => {
                 self.spoiled(&bytes, from, now, out);
                 let size = bytes.len();

@@ -98,6 +98,18 @@ fn the_id_of_a_request_that_is_cut_off() {
 }
 
 #[test]
+fn messages_one_behind_the_other() {
+    let texts = |text: &'static str| {
+        several(text.as_bytes()).map(|all| all.into_iter().map(RawValue::get).collect::<Vec<_>>())
+    };
+    assert_eq!(texts("{\"a\":1}\n {\"b\":2}"), Some(vec!["{\"a\":1}", "{\"b\":2}"]));
+    assert_eq!(texts("{}[]"), Some(vec!["{}", "[]"]));
+    assert_eq!(texts("{}"), None);
+    assert_eq!(texts("{}{"), None);
+    assert_eq!(texts(""), None);
+}
+
+#[test]
 fn the_id_of_an_answer_that_is_spoiled() {
     let id = |text: &str| id_of_answer(text.as_bytes()).map(|id| id.to_json());
     let seven = Some("7".to_owned());

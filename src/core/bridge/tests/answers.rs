@@ -75,3 +75,11 @@ fn an_answer_that_is_spoiled_is_answered_in_its_place() {
     world.message(1, "message", spoiled).check(&["host < error 1 -31005"]);
     world.message(1, "message", r#"{"id":1,"result":{}}"#).check(&[]);
 }
+
+#[test]
+fn two_messages_in_one_event_are_two_lines() {
+    let mut world = World::ready_sse();
+    world.line(CALL).answer(4, 202, "").seen();
+    world.message(1, "message", "{\"method\":\"n\"}\n{\"id\":1,\"result\":{}}");
+    world.check(&[r#"host < {"method":"n"}"#, r#"host < {"id":1,"result":{}}"#]);
+}

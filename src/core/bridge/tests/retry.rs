@@ -307,3 +307,19 @@ fn nobody_waits_longer_because_somebody_else_begins_to_wait_anew() {
     }
     assert!(told.is_some_and(|second| second <= 16), "{told:?}");
 }
+
+#[test]
+fn waits_begin_anew_after_a_healthy_minute() {
+    let waits = |healthy: u64| {
+        let mut outage = Outage::new(Backoff::new(7));
+        let at = |seconds| Moment { uptime: Duration::from_secs(seconds), unix: 0 };
+        let longest = (0..12).map(|_| outage.next_wait(at(0))).max().unwrap();
+        outage.over(at(0));
+        (longest, outage.next_wait(at(healthy)))
+    };
+    let (longest, next) = waits(60);
+    assert!(Duration::from_secs(20) < longest, "{longest:?}");
+    assert!(next <= Duration::from_secs(3), "{next:?}");
+    // Half a minute is no health: with this seed it goes on where it was.
+    assert!(Duration::from_secs(3) < waits(30).1);
+}
