@@ -7,7 +7,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
+use super::host::cancelled_id;
 use super::{Bridge, Kind};
 use crate::core::jsonrpc::Id;
 use crate::core::outbox::Outbox;
@@ -61,6 +63,13 @@ impl Bridge {
     pub(super) fn asks(&mut self, id: &Id) {
         self.asked.void.remove(id);
         self.asked.open.insert(id.clone());
+    }
+
+    /// The gateway does not want the answer any more.
+    pub(super) fn asks_no_more(&mut self, params: Option<&RawValue>) {
+        if let Some(id) = params.and_then(cancelled_id) {
+            self.asked.open.remove(&id);
+        }
     }
 
     /// The host answers; `false` if whoever asked is gone.

@@ -172,7 +172,12 @@ impl Bridge {
                 self.asks(id);
                 return true;
             }
-            Message::Notification { .. } => return true,
+            Message::Notification { method, params } => {
+                if method == "notifications/cancelled" {
+                    self.asks_no_more(*params);
+                }
+                return true;
+            }
         };
         let Some(id) = id else {
             // It belongs to no request, so the host could do nothing with it.

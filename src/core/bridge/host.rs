@@ -237,7 +237,8 @@ impl Bridge {
     }
 }
 
-fn cancelled_id(params: &RawValue) -> Option<Id> {
+/// The id of the request that is cancelled.
+pub(super) fn cancelled_id(params: &RawValue) -> Option<Id> {
     #[derive(Deserialize)]
     struct Cancelled<'a> {
         #[serde(rename = "requestId", borrow)]

@@ -25,6 +25,9 @@ struct Chaos {
     sent: u64,
     answers: BTreeMap<u64, u32>,
     results: BTreeSet<u64>,
+    /// What the host does not want any more.
+    cancelled: BTreeSet<u64>,
+    ended: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ impl Chaos {
             sent: 0,
             answers: BTreeMap::new(),
             results: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            ended: false,
         }
     }
 
@@ -87,6 +92,7 @@ impl Chaos {
                     let id: u64 = id.to_json().parse().unwrap();
                     *self.answers.entry(id).or_default() += 1;
                 }
+                Effect::Exit(_) => self.ended = true,
                 _ => {}
             }
         }
@@ -273,8 +279,19 @@ impl Chaos {
             (0, _) => {
                 self.ask(how);
             }
-            (1, _) => {
+            (1, _) if how < 200 => {
                 self.world.line(INITIALIZED);
+                self.collect();
+            }
+            // `initialize` cannot be cancelled.
+            (1, _) if 200 <= how && 1 < self.sent => {
+                let id = 1 + u64::from(which) % (self.sent - 1);
+                if !self.answers.contains_key(&id) {
+                    self.cancelled.insert(id);
+                }
+                self.world.line(&format!(
+                    r#"{{"method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
+                ));
                 self.collect();
             }
             (2, _) if how < 8 => {
@@ -287,6 +304,15 @@ impl Chaos {
             (_, Some(exchange)) => self.mistreat(exchange, how),
             (_, None) => {}
         }
+    }
+
+    fn check_answers(&self) -> Result<(), TestCaseError> {
+        for id in 0..self.sent {
+            let wanted = u32::from(!self.cancelled.contains(&id));
+            let answers = self.answers.get(&id).copied().unwrap_or_default();
+            prop_assert_eq!(answers, wanted, "request {}", id);
+        }
+        Ok(())
     }
 
     /// Lets the gateway be well for some minutes.
@@ -305,6 +331,20 @@ fn asks_for_later(how: u8) -> bool {
     128 <= how && matches!(how % 16, 8 | 11)
 }
 
+/// Whatever the state is: closed stdin ends it in time, without a busy wait.
+fn check_end(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
+    let mut chaos = Chaos::new(world);
+    chaos.ask(0);
+    for (what, which, how) in script {
+        chaos.act(*what, *which, *how);
+    }
+    chaos.world.event(Event::Eof);
+    chaos.world.pass(Duration::from_millis(1500));
+    chaos.collect();
+    prop_assert!(chaos.ended, "it does not end");
+    chaos.check_answers()
+}
+
 fn check(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
     let mut chaos = Chaos::new(world);
     chaos.ask(0);
@@ -312,9 +352,7 @@ fn check(world: World, script: &[(u8, u8, u8)]) -> Result<(), TestCaseError> {
         chaos.act(*what, *which, *how);
     }
     chaos.recover();
-    for id in 0..chaos.sent {
-        prop_assert_eq!(chaos.answers.get(&id), Some(&1), "request {}", id);
-    }
+    chaos.check_answers()?;
     for (id, times) in &chaos.ran {
         prop_assert!(*times <= 1, "call {} may have run {} times", id, times);
     }
@@ -332,6 +370,20 @@ proptest! {
         script in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..60),
     ) {
         check(World::new(TransportChoice::HttpOnly, AccessMode::Static), &script)?;
+    }
+
+    #[test]
+    fn nothing_holds_up_the_end_of_streamable_http(
+        script in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..40),
+    ) {
+        check_end(World::new(TransportChoice::HttpOnly, AccessMode::Static), &script)?;
+    }
+
+    #[test]
+    fn nothing_holds_up_the_end_of_http_sse(
+        script in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..40),
+    ) {
+        check_end(World::new(TransportChoice::SseOnly, AccessMode::Static), &script)?;
     }
 
     #[test]

@@ -120,6 +120,12 @@ fn an_answer_goes_to_the_session_that_has_asked_and_to_no_other() {
     world.line(answer).answer(5, 404, "").seen();
     world.answer_with(6, 200, &[("mcp-session-id", "s2")], begun).answer(7, 202, "");
     assert!(!world.seen().iter().any(|line| line.contains("answer 7")));
+    // The gateway itself has taken its question back.
+    let mut world = asked(true);
+    let taken_back = r#"{"method":"notifications/cancelled","params":{"requestId":7}}"#;
+    world.message(1, "message", taken_back).check(&[&format!("host < {taken_back}")]);
+    world.back(1, HttpEvent::Ended);
+    assert!(!world.seen().contains(&withdrawn.to_owned()));
     let mut world = asked(true);
     world.back(1, HttpEvent::Ended).line(answer).pass(Duration::from_secs(4));
     let seen = world.seen();
