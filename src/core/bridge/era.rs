@@ -13,6 +13,7 @@ use http::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::evidence::is_modern_answer;
 use super::{Bridge, Interest, Kind, Outgoing, Pending};
 use crate::config::Protocol;
 use crate::core::event::{Effect, Notice};
@@ -24,6 +25,7 @@ use crate::core::link::derived;
 use crate::core::members::{Members, quoted};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::translate::state::Signer;
 use crate::core::translate::{self, Translator};
 
 /// What is being spoken, and what is known of both sides.
@@ -49,6 +51,8 @@ pub(super) struct Eras {
     pub(super) schemas: Schemas,
     prefix: u64,
     count: u64,
+    /// What states are signed with that a host is to bring back.
+    signer: Option<Signer>,
 }
 
 /// Which eras a server is known to speak; `None`: nobody has found out.
@@ -81,7 +85,19 @@ impl Eras {
             schemas: Schemas::default(),
             prefix: seed,
             count: 0,
+            signer: None,
         }
+    }
+
+    /// From here on a host can be told to come back.
+    pub(super) fn sign_with(&mut self, key: &[u8; 32]) {
+        self.signer = Some(Signer::new(key));
+    }
+
+    /// What another translator signs with: no state of an earlier one counts there.
+    pub(super) fn next_signer(&mut self) -> Option<Signer> {
+        self.count += 1;
+        self.signer.as_ref().map(|signer| signer.another(self.count))
     }
 
     /// Whether requests say for themselves what they speak.
@@ -367,26 +383,4 @@ pub(super) fn question(
         meta.write()
     );
     Some(text.into())
-}
-
-/// Whether only a server of 2026-07-28 or later answers `server/discover` like this.
-fn is_modern_answer(text: &[u8]) -> bool {
-    let answer = std::str::from_utf8(text).ok().and_then(Members::read);
-    let Some(answer) = answer else { return false };
-    if let Some(result) = answer.object("result") {
-        return result.get("supportedVersions").is_some_and(|versions| versions.starts_with('['));
-    }
-    answer.object("error").is_some_and(|error| is_modern_error(&error))
-}
-
-/// Whether it is an error that the new revision has defined: older servers use the codes above
-/// -32020 for anything.
-fn is_modern_error(error: &Members<'_>) -> bool {
-    match error.get("code") {
-        Some("-32020" | "-32021") => true,
-        Some("-32022") => error
-            .object("data")
-            .is_some_and(|data| data.get("supported").is_some_and(|it| it.starts_with('['))),
-        _ => false,
-    }
 }

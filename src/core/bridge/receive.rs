@@ -41,6 +41,7 @@ impl Bridge {
             HttpEvent::Message(event) => {
                 outgoing.position.heard(&event);
                 if event.is_message() {
+                    outgoing = self.era_shows_on(id, outgoing, &event.data, now, out)?;
                     self.deliver(event.data, id, now, out);
                 }
                 Some(outgoing)

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::legacy_host::{Greeting, LegacyHost};
 use super::modern_host::ModernHost;
+use super::state::Signer;
 use super::{Origin, Output, Translate};
 use crate::core::jsonrpc::Id;
 use crate::core::time::Moment;
@@ -69,7 +70,7 @@ fn meta(capabilities: &Value) -> Value {
 }
 
 fn modern_host() -> ModernHost {
-    let mut translator = ModernHost::new(7);
+    let mut translator = ModernHost::new(7, Some(Signer::new(&[7; 32])));
     let discover = json!({ "jsonrpc": "2.0", "id": "d", "method": "server/discover",
                            "params": { "_meta": meta(&json!({ "elicitation": {} })) } });
     let (_, asked) = host(&mut translator, &discover);

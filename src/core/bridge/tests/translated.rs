@@ -6,6 +6,7 @@ use super::modern::{DISCOVERED, META, ask, result};
 use super::*;
 use crate::config::Protocol;
 
+mod asks;
 mod legacy_host;
 mod modern_host;
 

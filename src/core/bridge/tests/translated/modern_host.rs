@@ -17,7 +17,7 @@ fn introduction() -> Value {
 
 const CALLER: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"progressToken":PROGRESS}"#;
 
-fn call(id: u32, token: u32, more: &str) -> String {
+pub(super) fn call(id: u32, token: u32, more: &str) -> String {
     let meta = CALLER.replace("PROGRESS", &token.to_string());
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t",{more}"_meta":{meta}}}}}"#
@@ -38,12 +38,15 @@ fn shake_hands(world: &mut World) -> Value {
     lines.pop().unwrap_or_default()
 }
 
-fn ready() -> World {
-    let mut world = World::http();
+pub(super) fn ready() -> World {
+    ready_in(World::http())
+}
+
+pub(super) fn ready_in(mut world: World) -> World {
     world.line(&ask(0, "server/discover", ""));
     world.posted();
     world.answer(
-        1,
+        world.bridge.last_exchange,
         400,
         r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request"},"id":null}"#,
     );
@@ -60,6 +63,12 @@ fn a_legacy_server_is_recognised_and_introduced() {
         (405, ""),
         (200, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not found"}}"#),
         (200, r#"{"jsonrpc":"2.0","id":0,"result":{}}"#),
+        // It knows the words of the new revision, and not the revision.
+        (
+            400,
+            r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"m","data":{"supported":["2025-06-18","2025-11-25"],"requested":"2026-07-28"}}}"#,
+        ),
+        (200, r#"{"jsonrpc":"2.0","id":0,"result":{"supportedVersions":["2025-11-25"]}}"#),
     ] {
         let mut world = World::http();
         world.line(&ask(0, "server/discover", ""));
@@ -115,7 +124,7 @@ fn a_call_and_its_answer() {
     assert_eq!(world.read()["error"], json!({ "code": -32602, "message": "m" }));
 }
 
-fn elicit(id: u32) -> Value {
+pub(super) fn elicit(id: u32) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create",
             "params": { "message": "Who?" } })
 }
