@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::modern::{DISCOVERED, META, ask, result};
 use super::*;
-use crate::config::Protocol;
+use crate::config::{AccessMode, Protocol, TransportChoice};
 
 mod asks;
 mod legacy_host;
@@ -83,4 +83,18 @@ fn what_a_server_speaks_is_remembered_for_a_week() {
     };
     assert_eq!(first(1_000_000), "initialize", "no question to a legacy server");
     assert_eq!(first(1_000_000 - 8 * 24 * 3600), "server/discover", "it may be another by now");
+}
+
+#[test]
+fn an_address_that_looks_like_the_older_transport_says_nothing_of_the_era() {
+    // A modern request waits until the transport is known, and is not translated in vain.
+    let mut world = World::new(TransportChoice::SseFirst, AccessMode::Static);
+    world.line(&ask(0, "server/discover", ""));
+    world.check(&["#1 GET /sse"]);
+    world.answer(1, 405, "");
+    world.check(&["#2 POST /sse version=2026-07-28 server/discover"]);
+    world.answer(2, 200, &result(0, DISCOVERED));
+    assert_eq!(world.read()["result"]["supportedVersions"], json!(["2026-07-28"]));
+    world.line(&ask(1, "tools/list", ""));
+    world.check(&["#3 POST /sse version=2026-07-28 tools/list"]);
 }
