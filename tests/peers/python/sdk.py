@@ -445,9 +445,10 @@ async def session(parameters, negotiate):
         expect_that("end within 2 s", seconds < 2, seconds)
 
 
-def main():
+def command_line(session, negotiate):
+    """Reads the command line and runs `session`."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--negotiate", choices=["legacy", "auto"], default="legacy")
+    parser.add_argument("--negotiate", choices=negotiate, default=negotiate[0])
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     # The SDK marks what left the protocol in 2026; servers of 2025 still use it.
@@ -461,4 +462,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    command_line(session, ("legacy", "auto"))
