@@ -80,12 +80,16 @@ fn a_state_is_good_for_ten_minutes() {
 fn a_call_asks_ten_times_at_most() {
     let mut world = ready();
     let (exchange, mut outcome) = asked(&mut world, "");
+    let first = agreed(&outcome);
     for round in 2..=10 {
         world.line(&call(round, 7, &agreed(&outcome)));
         world.posted();
         world.say(exchange, &elicit(40 + round));
         outcome = world.read();
         assert_eq!(outcome["result"]["resultType"], "input_required", "{round}");
+        // What led back here before does not any more.
+        world.line(&call(99, 7, &first));
+        assert_eq!(world.read()["error"]["code"], -32602);
     }
     world.line(&call(11, 7, &agreed(&outcome)));
     world.posted();
@@ -105,6 +109,58 @@ fn a_server_asks_no_more_at_once_than_anybody_answers() {
     world.say(exchange, &elicit(99));
     let (_, refused) = world.posted();
     assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(99), &json!(-32601)));
+}
+
+#[test]
+fn an_id_that_the_host_uses_again_is_another_one_at_the_server() {
+    let mut world = ready();
+    let (exchange, outcome) = asked(&mut world, "");
+    world.line(&call(1, 8, ""));
+    let other = world.posted();
+    assert_ne!(other.1["id"], 1);
+    world.give(&other, &json!({ "content": ["other"] }));
+    assert_eq!(world.read()["result"]["content"], json!(["other"]));
+    // An answer that comes while the host is away waits for it.
+    let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": ["first"] } });
+    world.say(exchange, &answer).nothing();
+    world.line(&call(5, 7, &agreed(&outcome)));
+    let (_, lines) = world.look();
+    assert_eq!((&lines[0]["id"], &lines[0]["result"]["content"]), (&json!(5), &json!(["first"])));
+}
+
+#[test]
+fn on_a_stream_that_calls_share_one_call_alone_can_be_asked_for() {
+    let mut world = World::sse();
+    world.line(&ask(0, "server/discover", "")).open(1).message(1, "endpoint", "/messages?id=1");
+    let initialize = world.look().0.pop().unwrap().1;
+    let introduction = json!({ "protocolVersion": "2024-11-05", "capabilities": {} });
+    let answer = json!({ "jsonrpc": "2.0", "id": initialize["id"], "result": introduction });
+    world.answer(2, 202, "").say(1, &answer).answer(3, 202, "");
+    world.line(&call(1, 7, "")).line(&call(2, 8, ""));
+    world.answer(4, 202, "").answer(5, 202, "");
+    world.look();
+    world.say(1, &elicit(40));
+    assert_eq!(world.posted().1["error"]["code"], -32601);
+    world.say(1, &json!({ "jsonrpc": "2.0", "id": 2, "result": {} }));
+    world.read();
+    world.say(1, &elicit(41));
+    assert_eq!(world.read()["id"], 1);
+}
+
+#[test]
+fn so_many_calls_wait_for_their_host_and_no_more() {
+    let mut world = ready();
+    for id in 1..=65 {
+        world.line(&call(id, id, ""));
+        let (posts, _) = world.look();
+        let at = posts.iter().find(|(_, body)| body["method"] == "tools/call").unwrap().0;
+        world.open(at).say(at, &elicit(1000 + id));
+        let (posts, lines) = world.look();
+        assert_eq!(lines[0]["result"]["resultType"], "input_required", "{id}");
+        let gone = posts.iter().map(|(_, body)| body["params"]["requestId"].as_u64());
+        let expected = if id == 65 { vec![Some(1)] } else { vec![] };
+        assert_eq!(gone.collect::<Vec<_>>(), expected, "the oldest is cancelled");
+    }
 }
 
 #[test]
