@@ -9,6 +9,7 @@ use crate::config::{AccessMode, Protocol, TransportChoice};
 mod asks;
 mod legacy_host;
 mod modern_host;
+mod news;
 
 impl World {
     fn with_protocol(protocol: Protocol) -> Self {

@@ -248,64 +248,6 @@ fn a_host_that_does_not_come_back() {
 }
 
 #[test]
-fn subscriptions_become_those_of_a_session() {
-    let mut world = ready();
-    let filter = r#""notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["u:1"]},"#;
-    world.line(&ask(1, "subscriptions/listen", filter));
-    let subscribe = world.posted();
-    assert_eq!(subscribe.1["method"], "resources/subscribe");
-    assert_eq!(subscribe.1["params"], json!({ "uri": "u:1" }));
-    world.give(&subscribe, &json!({}));
-    let tag = json!({ "io.modelcontextprotocol/subscriptionId": 1 });
-    let expected = json!({
-        "notifications": { "toolsListChanged": true, "resourceSubscriptions": ["u:1"] },
-        "_meta": tag,
-    });
-    let acknowledged = world.read();
-    assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(acknowledged["params"], expected);
-    // What comes on the stream of a call is told to the subscription.
-    world.line(&call(2, 7, ""));
-    let post = world.posted();
-    world.open(post.0);
-    world.say(post.0, &json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
-    assert_eq!(world.read()["params"], json!({ "_meta": tag }));
-    let prompts = json!({ "jsonrpc": "2.0", "method": "notifications/prompts/list_changed" });
-    world.say(post.0, &prompts).nothing();
-    let updated = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated",
-                          "params": { "uri": "u:1" } });
-    world.say(post.0, &updated);
-    assert_eq!(world.read()["params"], json!({ "uri": "u:1", "_meta": tag }));
-    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-    world.line(cancel);
-    assert_eq!(world.posted().1["method"], "resources/unsubscribe");
-    world.say(post.0, &updated).nothing();
-}
-
-#[test]
-fn a_log_level_is_told_before_the_call_and_messages_need_one() {
-    let mut world = ready();
-    let log = json!({ "jsonrpc": "2.0", "method": "notifications/message",
-                      "params": { "level": "warning", "data": "d" } });
-    world.line(&call(1, 7, ""));
-    let silent = world.posted();
-    world.open(silent.0).say(silent.0, &log).nothing();
-    let loud = call(2, 8, "").replace(
-        r#""progressToken""#,
-        r#""io.modelcontextprotocol/logLevel":"info","progressToken""#,
-    );
-    world.line(&loud);
-    let level = world.posted();
-    assert_eq!(level.1["method"], "logging/setLevel");
-    assert_eq!(level.1["params"], json!({ "level": "info" }));
-    world.give(&level, &json!({}));
-    let post = world.posted();
-    assert_eq!(post.1["method"], "tools/call");
-    world.open(post.0).say(post.0, &log);
-    assert_eq!(world.read(), log);
-}
-
-#[test]
 fn a_host_that_goes_back_and_one_that_comes_too_late() {
     let mut world = ready();
     // It has only asked what there is.
