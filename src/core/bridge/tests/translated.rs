@@ -8,6 +8,7 @@ use crate::config::{AccessMode, Protocol, TransportChoice};
 
 mod asks;
 mod legacy_host;
+mod limits;
 mod modern_host;
 mod news;
 

@@ -2,12 +2,12 @@
 
 use super::*;
 
-const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{},"sampling":{}},"clientInfo":{"name":"h","version":"1"}}}"#;
-const CALL: &str =
+pub(super) const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{},"sampling":{}},"clientInfo":{"name":"h","version":"1"}}}"#;
+pub(super) const CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1.0}}}"#;
-const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-06-18"}}}"#;
+pub(super) const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-06-18"}}}"#;
 
-fn server() -> Value {
+pub(super) fn server() -> Value {
     json!({
         "resultType": "complete", "supportedVersions": ["2026-07-28"], "ttlMs": 5,
         "cacheScope": "public", "instructions": "Be kind.",
@@ -22,7 +22,7 @@ fn server() -> Value {
 }
 
 /// Past the handshake; the subscription is open on the exchange.
-fn ready() -> (World, u64, Value) {
+pub(super) fn ready() -> (World, u64, Value) {
     let mut world = World::http();
     world.line(HELLO).answer(1, 400, REFUSAL);
     let (posts, _) = world.look();
@@ -38,7 +38,7 @@ fn ready() -> (World, u64, Value) {
 }
 
 /// What a server says that agrees to all of it.
-fn acknowledged(listen: &Value) -> Value {
+pub(super) fn acknowledged(listen: &Value) -> Value {
     let agreed = json!({ "notifications": listen["params"]["notifications"] });
     tagged("notifications/subscriptions/acknowledged", agreed, &listen["id"])
 }
@@ -176,7 +176,7 @@ fn ping_and_log_level_are_answered_here() {
     world.line(r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#).nothing();
 }
 
-fn question(method: &str, params: Value) -> Value {
+pub(super) fn question(method: &str, params: Value) -> Value {
     json!({ "resultType": "input_required", "requestState": "opaque\u{1}",
             "inputRequests": { "k": { "method": method, "params": params } } })
 }
