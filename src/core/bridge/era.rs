@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::evidence::is_modern_answer;
 use super::{Bridge, Interest, Kind, Outgoing, Pending};
 use crate::config::Protocol;
-use crate::core::event::{Effect, Notice};
+use crate::core::event::Effect;
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Id, Message};
 use crate::core::link::Transport;
@@ -39,6 +39,8 @@ pub(super) struct Eras {
     pub(super) protocol: Protocol,
     /// What is known of the server.
     known: Known,
+    /// Whether that was seen at an earlier start only.
+    recalled: bool,
     /// The `server/discover` that will tell, and the host's line, if it was the host's.
     asked: Option<(Id, Option<Bytes>)>,
     /// What stands between a host and a server of different eras.
@@ -78,6 +80,7 @@ impl Eras {
             version: None,
             protocol,
             known: Known::default(),
+            recalled: false,
             asked: None,
             translator: None,
             lines: VecDeque::new(),
@@ -151,6 +154,12 @@ impl Eras {
     /// What was known of the server at the last start.
     pub(super) fn recall(&mut self, known: Known) {
         self.known = known;
+        self.recalled = true;
+    }
+
+    /// Whether nobody has seen since the last start what is known of the server.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.recalled
     }
 
     /// An id that no host would choose.
@@ -212,6 +221,7 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let known = Known { modern, legacy: legacy.or(self.eras.known.legacy) };
+        self.eras.recalled = false;
         if known != std::mem::replace(&mut self.eras.known, known) {
             self.remember_era(known, now, out);
         }
@@ -220,18 +230,27 @@ impl Bridge {
     /// Before a modern request to a server that nobody knows goes a `server/discover`: the
     /// host's, if that is what it is, or our own. `true` if it was put before this message.
     pub(super) fn ask_first(&mut self, index: usize, now: Moment) -> bool {
-        let decided = self.eras.known.modern.is_some() || self.eras.protocol == Protocol::Modern;
-        if decided || self.eras.translator.is_some() || self.transport != Transport::Http {
+        let chosen = self.eras.protocol == Protocol::Modern;
+        if chosen || self.eras.translator.is_some() || self.transport != Transport::Http {
             return false;
         }
+        // What was seen at an earlier start is looked at again where that costs nothing.
+        let known = self.eras.known.modern.is_some();
+        let decided = known && !self.eras.recalled;
         let Some(outgoing) = self.queue.iter().nth(index) else { return false };
         let (Some(_), Kind::Request(id)) = (&outgoing.claims, &outgoing.kind) else {
             return false;
         };
         let interest = self.pending.get(id).map(|pending| pending.interest);
+        if decided {
+            return false;
+        }
         if let Some(Interest::Discover | Interest::Probe) = interest {
             let line = (interest == Some(Interest::Discover)).then(|| outgoing.bytes.clone());
             self.eras.asked = Some((id.clone(), line));
+            return false;
+        }
+        if known {
             return false;
         }
         let id = self.eras.own_id();
@@ -333,19 +352,6 @@ impl Bridge {
                 listen_over(&id, out);
             }
         }
-    }
-
-    /// A list of tools, for the host: without those that misuse `x-mcp-header`. `None` if it
-    /// stays as it is.
-    pub(super) fn learn_tools(&mut self, result: &str, out: &mut Outbox<'_>) -> Option<String> {
-        if !self.eras.is_modern() {
-            return None;
-        }
-        let learned = self.eras.schemas.learn(result);
-        for (tool, reason) in learned.rejected {
-            out.tell(Notice::Warning(format!("the tool `{tool}` is left out: {reason}")));
-        }
-        learned.kept
     }
 }
 

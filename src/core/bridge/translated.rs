@@ -311,7 +311,13 @@ impl Bridge {
                 None
             }
             _ => {
+                let changed = self.eras.is_hearsay();
                 self.learn_era(None, None, now, out);
+                if changed {
+                    // It has run nothing, and is asked now what it speaks.
+                    self.send_again(outgoing);
+                    return None;
+                }
                 Some(outgoing)
             }
         }
