@@ -124,7 +124,7 @@ impl ModernHost {
 }
 
 /// The requests that may be answered with `input_required`.
-fn may_ask(method: &str) -> bool {
+pub(super) fn may_ask(method: &str) -> bool {
     matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
 

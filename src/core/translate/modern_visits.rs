@@ -2,7 +2,7 @@
 //! 2025-11-25, elicitation). A host of 2026-07-28 is asked to open it, and when it comes back the
 //! call is made again.
 
-use super::modern_asks::Ask;
+use super::modern_asks::{Ask, may_ask};
 use super::modern_host::ModernHost;
 use super::{INVALID_PARAMS, MAX_INPUTS, Output, allows};
 use crate::core::jsonrpc::Id;
@@ -34,7 +34,8 @@ impl ModernHost {
         let words = failure.string("message").unwrap_or_default();
         let addresses = addresses(&failure);
         let able = addresses.iter().all(|it| allows(&call.capabilities, ELICIT, Some(it)));
-        if able && !addresses.is_empty() {
+        let asks = may_ask(&call.method) && self.calls.signer.is_some();
+        if asks && able && !addresses.is_empty() {
             // It is over for the server, and comes back as another call.
             self.calls.upstream.remove(&call.upstream);
             let (id, method) = (call.upstream.clone(), ELICIT.to_owned());

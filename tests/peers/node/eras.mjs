@@ -10,6 +10,7 @@ import { trace } from "./steps.mjs";
 
 const MODERN = "2026-07-28";
 const NOTE = "peer://note";
+const AWKWARD = " na\u00efve \u65e5\u672c\u8a9e\r\n\u{1f980} ";
 const ADDRESS = "https://sign-in.example/?a=%2Fb";
 const TOOLS = ["ask", "cancelled", "change", "count", "echo", "log", "visit", "wait"];
 const text = (result) => result.content.map((block) => block.text ?? "").join("\n");
@@ -63,6 +64,11 @@ await main(async (watched, negotiate) => {
     expect("instructions", client.getInstructions(), "Be kind.");
   });
 
+  await step("call what was not listed", async () => {
+    // Where the server is a modern one, this has to be in a header, which only the list tells.
+    expect("echo", text(await call("echo", { text: AWKWARD })), AWKWARD);
+  });
+
   await step("list", async () => {
     const { tools } = await client.listTools();
     const names = tools.map(({ name }) => name).sort();
@@ -70,9 +76,7 @@ await main(async (watched, negotiate) => {
     const { resources } = await client.listResources();
     expect("resources", resources.map(({ uri }) => uri), [NOTE]);
     expect("note", (await client.readResource({ uri: NOTE })).contents[0].text, "a note");
-    // Where the server is a modern one, this has to be in a header too.
-    const awkward = " na\u00efve \u65e5\u672c\u8a9e\r\n\u{1f980} ";
-    expect("echo", text(await call("echo", { text: awkward })), awkward);
+    expect("echo", text(await call("echo", { text: AWKWARD })), AWKWARD);
   });
 
   await step("progress", async () => {

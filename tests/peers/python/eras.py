@@ -22,6 +22,7 @@ from sdk import (
 
 MODERN = "2026-07-28"
 NOTE = "peer://note"
+AWKWARD = " na\u00efve \u65e5\u672c\u8a9e\r\n\U0001f980 "
 ADDRESS = "https://sign-in.example/?a=%2Fb"
 TOOLS = ["ask", "cancelled", "change", "count", "echo", "log", "visit", "wait"]
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
@@ -96,15 +97,17 @@ async def session(parameters, negotiate):
             expect_that("name", client.server_info.name.startswith("peer-"), client.server_info)
             expect("instructions", client.instructions, "Be kind.")
 
+    with step("call what was not listed"):
+        # Where the server is a modern one, this has to be in a header, which only the list tells.
+        expect("echo", text(await call("echo", {"text": AWKWARD})), AWKWARD)
+
     with step("list"):
         names = sorted(tool.name for tool in (await client.list_tools()).tools)
         expect("tools", names, TOOLS)
         listed = [str(resource.uri) for resource in (await client.list_resources()).resources]
         expect("resources", listed, [NOTE])
         expect("note", (await client.read_resource(NOTE)).contents[0].text, "a note")
-        # Where the server is a modern one, this has to be in a header too.
-        awkward = " na\u00efve \u65e5\u672c\u8a9e\r\n\U0001f980 "
-        expect("echo", text(await call("echo", {"text": awkward})), awkward)
+        expect("echo", text(await call("echo", {"text": AWKWARD})), AWKWARD)
 
     with step("progress"):
         start = len(wire)

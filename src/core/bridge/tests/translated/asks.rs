@@ -184,6 +184,10 @@ fn without_anything_to_sign_with_nobody_is_asked() {
     let post = world.posted();
     world.open(post.0).say(post.0, &elicit(40));
     assert_eq!(world.posted().1["error"]["code"], -32601);
+    world.line(&able(&call(2, 8, "")));
+    let post = world.posted();
+    world.answer(post.0, 200, &refusal(2, &json!([address()])).to_string());
+    assert_eq!(world.read()["error"]["code"], -32603);
 }
 
 /// The server refuses a call until an address is opened.
@@ -258,6 +262,11 @@ fn an_address_that_nobody_opens() {
     let required = json!({ "requiredCapabilities": { "elicitation": { "url": {} } } });
     let expected = json!({ "code": -32021, "message": "sign in first", "data": required });
     assert_eq!(world.read()["error"], expected);
+    // A list asks nothing.
+    world.line(&able(&call(1, 7, "").replace("tools/call", "tools/list")));
+    let list = world.posted();
+    world.answer(list.0, 200, &refusal(1, &json!([address()])).to_string());
+    assert_eq!(world.read()["error"]["code"], -32603);
     // The server names none.
     for nothing in [json!([]), json!(null), json!([{ "mode": "form" }])] {
         world.line(&able(&call(1, 7, "")));
