@@ -118,3 +118,18 @@ fn subscriptions_to_resources_have_an_end() {
     world.line(&subscribe(1));
     assert_eq!(world.read()["error"]["code"], -32601);
 }
+
+#[test]
+fn after_a_sign_in_it_is_decided_again_what_the_server_speaks() {
+    let mut world = World::new(TransportChoice::HttpFirst, AccessMode::OAuth);
+    world.line(HELLO).event(Event::Store(StoreEvent::Loaded(None, None)));
+    world.look();
+    world.answer(1, 400, REFUSAL);
+    let discover = world.posted();
+    assert_eq!(discover.1["method"], "server/discover");
+    world.answer(discover.0, 401, "");
+    assert!(world.bridge.access.has_login());
+    // The host's own words wait for that, and no translator's.
+    assert!(world.bridge.eras.translator.is_none());
+    assert!(world.bridge.queue.iter().all(|waiting| waiting.bytes == HELLO));
+}
