@@ -131,6 +131,9 @@ pub(crate) async fn converse(
     let output = host(sender, control.clone());
     let seed = u64::from_le_bytes(clock::random().unwrap_or_default());
     let mut bridge = Bridge::new(config, seed);
+    if let Some(key) = clock::random() {
+        bridge.sign_with(&key);
+    }
     let mut inbox = Inbox { news, lines, answers };
     let mut edges = Edges::new(config, clock, output, log.clone(), net, control);
     let mut effects = Vec::new();

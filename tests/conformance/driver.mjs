@@ -42,10 +42,12 @@ function startBridge(url) {
 
 /** The whole session; what went wrong in it, if anything did. */
 async function session(bridge) {
-  // The translation for older hosts can be tried by hand.
-  const stateful = version < FIRST_STATELESS || env.APEXMCP_CONFORMANCE_HOST === 'stateful';
-  const spoken = version < FIRST_STATELESS ? version : '2025-11-25';
-  const host = stateful ? new StatefulHost(bridge, spoken) : new StatelessHost(bridge, version);
+  // With the other kind of host everything has to be translated.
+  const kind = env.APEXMCP_CONFORMANCE_HOST;
+  const stateful = kind ? kind === 'stateful' : version < FIRST_STATELESS;
+  const fits = stateful === version < FIRST_STATELESS;
+  const spoken = fits ? version : stateful ? '2025-11-25' : FIRST_STATELESS;
+  const host = stateful ? new StatefulHost(bridge, spoken) : new StatelessHost(bridge, spoken);
   try {
     await host.open();
     await play(host, context);

@@ -106,7 +106,7 @@ class Processes:
             if self._closed:
                 raise OutOfTime(f"no end after {TOTAL_SECONDS} s")
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, start_new_session=True, **options
+                command, **{"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
             )
             self._started.append(process)
             return process
@@ -137,6 +137,11 @@ def start_server(processes, mode, log):
     with log.open("wb") as output:
         command = ["node", "--import", str(NODE / "loopback.mjs"), str(SERVER), mode]
         server = processes.start(command, stdout=output, stderr=subprocess.STDOUT)
+    return wait_for_port(server, log, mode)
+
+
+def wait_for_port(server, log, name):
+    """The origin of a server that prints where it listens."""
     listening = poll(
         SERVER_START_SECONDS,
         lambda: (
@@ -144,7 +149,7 @@ def start_server(processes, mode, log):
         ),
     )
     if not isinstance(listening, re.Match):
-        sys.exit(f"run.py: the server did not start as {mode}:\n{log.read_text()}")
+        sys.exit(f"peers: the server did not start as {name}:\n{log.read_text()}")
     return f"http://127.0.0.1:{listening[1]}"
 
 
@@ -158,7 +163,7 @@ def end_bridges(home):
 
 def run_driver(processes, scratch, client, target, bridge, origin):
     """One client's session with one target."""
-    name = f"{target.name}.{client.name}"
+    name = f"{target.name}.{client.name}".replace(", ", "-")
     # The bridge keeps its files under the home directory: here it finds nothing and leaves nothing.
     home = scratch / name
     home.mkdir()

@@ -13,9 +13,10 @@ use http::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::evidence::is_modern_answer;
 use super::{Bridge, Interest, Kind, Outgoing, Pending};
 use crate::config::Protocol;
-use crate::core::event::{Effect, Notice};
+use crate::core::event::Effect;
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Id, Message};
 use crate::core::link::Transport;
@@ -24,6 +25,7 @@ use crate::core::link::derived;
 use crate::core::members::{Members, quoted};
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
+use crate::core::translate::state::Signer;
 use crate::core::translate::{self, Translator};
 
 /// What is being spoken, and what is known of both sides.
@@ -37,6 +39,8 @@ pub(super) struct Eras {
     pub(super) protocol: Protocol,
     /// What is known of the server.
     known: Known,
+    /// Whether that was seen at an earlier start only.
+    recalled: bool,
     /// The `server/discover` that will tell, and the host's line, if it was the host's.
     asked: Option<(Id, Option<Bytes>)>,
     /// What stands between a host and a server of different eras.
@@ -49,6 +53,8 @@ pub(super) struct Eras {
     pub(super) schemas: Schemas,
     prefix: u64,
     count: u64,
+    /// What states are signed with that a host is to bring back.
+    signer: Option<Signer>,
 }
 
 /// Which eras a server is known to speak; `None`: nobody has found out.
@@ -74,6 +80,7 @@ impl Eras {
             version: None,
             protocol,
             known: Known::default(),
+            recalled: false,
             asked: None,
             translator: None,
             lines: VecDeque::new(),
@@ -81,7 +88,19 @@ impl Eras {
             schemas: Schemas::default(),
             prefix: seed,
             count: 0,
+            signer: None,
         }
+    }
+
+    /// From here on a host can be told to come back.
+    pub(super) fn sign_with(&mut self, key: &[u8; 32]) {
+        self.signer = Some(Signer::new(key));
+    }
+
+    /// What another translator signs with: no state of an earlier one counts there.
+    pub(super) fn next_signer(&mut self) -> Option<Signer> {
+        self.count += 1;
+        self.signer.as_ref().map(|signer| signer.another(self.count))
     }
 
     /// Whether requests say for themselves what they speak.
@@ -135,6 +154,12 @@ impl Eras {
     /// What was known of the server at the last start.
     pub(super) fn recall(&mut self, known: Known) {
         self.known = known;
+        self.recalled = true;
+    }
+
+    /// Whether nobody has seen since the last start what is known of the server.
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.recalled
     }
 
     /// An id that no host would choose.
@@ -196,6 +221,7 @@ impl Bridge {
         out: &mut Outbox<'_>,
     ) {
         let known = Known { modern, legacy: legacy.or(self.eras.known.legacy) };
+        self.eras.recalled = false;
         if known != std::mem::replace(&mut self.eras.known, known) {
             self.remember_era(known, now, out);
         }
@@ -204,18 +230,27 @@ impl Bridge {
     /// Before a modern request to a server that nobody knows goes a `server/discover`: the
     /// host's, if that is what it is, or our own. `true` if it was put before this message.
     pub(super) fn ask_first(&mut self, index: usize, now: Moment) -> bool {
-        let decided = self.eras.known.modern.is_some() || self.eras.protocol == Protocol::Modern;
-        if decided || self.eras.translator.is_some() || self.transport != Transport::Http {
+        let chosen = self.eras.protocol == Protocol::Modern;
+        if chosen || self.eras.translator.is_some() || self.transport != Transport::Http {
             return false;
         }
+        // What was seen at an earlier start is looked at again where that costs nothing.
+        let known = self.eras.known.modern.is_some();
+        let decided = known && !self.eras.recalled;
         let Some(outgoing) = self.queue.iter().nth(index) else { return false };
         let (Some(_), Kind::Request(id)) = (&outgoing.claims, &outgoing.kind) else {
             return false;
         };
         let interest = self.pending.get(id).map(|pending| pending.interest);
+        if decided {
+            return false;
+        }
         if let Some(Interest::Discover | Interest::Probe) = interest {
             let line = (interest == Some(Interest::Discover)).then(|| outgoing.bytes.clone());
             self.eras.asked = Some((id.clone(), line));
+            return false;
+        }
+        if known {
             return false;
         }
         let id = self.eras.own_id();
@@ -318,19 +353,6 @@ impl Bridge {
             }
         }
     }
-
-    /// A list of tools, for the host: without those that misuse `x-mcp-header`. `None` if it
-    /// stays as it is.
-    pub(super) fn learn_tools(&mut self, result: &str, out: &mut Outbox<'_>) -> Option<String> {
-        if !self.eras.is_modern() {
-            return None;
-        }
-        let learned = self.eras.schemas.learn(result);
-        for (tool, reason) in learned.rejected {
-            out.tell(Notice::Warning(format!("the tool `{tool}` is left out: {reason}")));
-        }
-        learned.kept
-    }
 }
 
 /// A subscription that had begun is over: the host is told so, as the revision asks of whoever
@@ -367,26 +389,4 @@ pub(super) fn question(
         meta.write()
     );
     Some(text.into())
-}
-
-/// Whether only a server of 2026-07-28 or later answers `server/discover` like this.
-fn is_modern_answer(text: &[u8]) -> bool {
-    let answer = std::str::from_utf8(text).ok().and_then(Members::read);
-    let Some(answer) = answer else { return false };
-    if let Some(result) = answer.object("result") {
-        return result.get("supportedVersions").is_some_and(|versions| versions.starts_with('['));
-    }
-    answer.object("error").is_some_and(|error| is_modern_error(&error))
-}
-
-/// Whether it is an error that the new revision has defined: older servers use the codes above
-/// -32020 for anything.
-fn is_modern_error(error: &Members<'_>) -> bool {
-    match error.get("code") {
-        Some("-32020" | "-32021") => true,
-        Some("-32022") => error
-            .object("data")
-            .is_some_and(|data| data.get("supported").is_some_and(|it| it.starts_with('['))),
-        _ => false,
-    }
 }

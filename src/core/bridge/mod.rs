@@ -26,6 +26,7 @@ mod choice;
 mod closing;
 mod deliver;
 mod era;
+mod evidence;
 mod failing;
 mod handshake;
 mod host;
@@ -191,6 +192,12 @@ impl Bridge {
             closing: None,
             outcome: None,
         }
+    }
+
+    /// Gives it what to sign with. Without it a host of 2026-07-28 cannot be asked anything for a
+    /// server of before.
+    pub fn sign_with(&mut self, key: &[u8; 32]) {
+        self.eras.sign_with(key);
     }
 
     /// Takes one event and says what is to be done.

@@ -208,6 +208,19 @@ impl Bridge {
         self.tell_host(answer.into(), None, now, out);
         true
     }
+
+    /// The same, if that is all that waits.
+    pub(super) fn discover_queued(&mut self, now: Moment, out: &mut Outbox<'_>) -> bool {
+        if self.queue.iter().nth(1).is_some() {
+            return false;
+        }
+        let Some(outgoing) = self.queue.remove(0) else { return false };
+        let answered = self.discover_provisionally(&outgoing, now, out);
+        if !answered {
+            self.queue.push_back(outgoing);
+        }
+        answered
+    }
 }
 
 /// The version that a host's `initialize` asks for.

@@ -42,6 +42,7 @@ impl Bridge {
                 outgoing.position.heard(&event);
                 if event.is_message() {
                     let asked = outgoing.position.resumed && self.is_awaited(id, &outgoing);
+                    outgoing = self.era_shows_on(id, outgoing, &event.data, now, out)?;
                     self.deliver(event.data, id, now, out);
                     self.reads_on |= asked && !self.is_awaited(id, &outgoing);
                 }

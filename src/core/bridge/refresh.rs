@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::era::question;
 use super::{Bridge, Exchange, Outgoing};
-use crate::core::event::{ExchangeId, Expect, HttpEvent};
+use crate::core::event::{ExchangeId, Expect, HttpEvent, Notice};
 use crate::core::jsonrpc::{Frame, Id, Message, read};
 use crate::core::members::Members;
 use crate::core::outbox::Outbox;
@@ -121,6 +121,19 @@ impl Bridge {
             Some(cursor) => self.next_page(refresh, Some(&cursor), now, out),
             None => self.call_again(*refresh),
         }
+    }
+
+    /// A list of tools, for the host: without those that misuse `x-mcp-header`. `None` if it
+    /// stays as it is.
+    pub(super) fn learn_tools(&mut self, result: &str, out: &mut Outbox<'_>) -> Option<String> {
+        if !self.eras.is_modern() {
+            return None;
+        }
+        let learned = self.eras.schemas.learn(result);
+        for (tool, reason) in learned.rejected {
+            out.tell(Notice::Warning(format!("the tool `{tool}` is left out: {reason}")));
+        }
+        learned.kept
     }
 
     fn call_again(&mut self, refresh: Refresh) {

@@ -51,9 +51,6 @@ impl Bridge {
                 }
             };
             let Some(next) = self.within_limits(next) else { return };
-            if self.chooses_era(next, now, out) {
-                continue;
-            }
             let url = match self.transport {
                 Transport::Http => self.server().clone(),
                 Transport::Sse => match self.endpoint(token.as_ref(), now, out) {
@@ -61,6 +58,10 @@ impl Bridge {
                     None => return,
                 },
             };
+            // The stream has shown by now which transport it is.
+            if self.chooses_era(next, now, out) {
+                continue;
+            }
             let Some(outgoing) = self.take(next) else { return };
             if self.is_answered(&outgoing) {
                 continue;

@@ -272,7 +272,9 @@ impl Bridge {
         self.stream = Stream::Closed;
         let status = head.status;
         if status == 401 && !self.access.is_static() {
-            if self.access.generation().is_none() && self.withdraw_handshake(now, out) {
+            if self.access.generation().is_none()
+                && (self.discover_queued(now, out) || self.withdraw_handshake(now, out))
+            {
                 return;
             }
             let challenge = Challenge::from_headers(&head.headers);

@@ -90,7 +90,9 @@ impl World {
             mcp_remote: None,
         };
         let now = Moment { uptime: Duration::ZERO, unix: 1_000_000 };
-        Self { bridge: Bridge::new(&config, 42), now, effects: Vec::new(), alone: true, config }
+        let mut bridge = Bridge::new(&config, 42);
+        bridge.sign_with(&[42; 32]);
+        Self { bridge, now, effects: Vec::new(), alone: true, config }
     }
 
     fn http() -> Self {

@@ -2,7 +2,9 @@
 //! get one, and how its lines travel. Without one nothing here is passed.
 
 use bytes::Bytes;
+use http::HeaderMap;
 
+use super::evidence::is_modern_refusal;
 use super::send::Next;
 use super::{Bridge, Interest, Kind, Outgoing, Phase, Restore};
 use crate::config::Protocol;
@@ -10,12 +12,11 @@ use crate::core::event::{Effect, ExchangeId, Head, Notice};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::{Frame, Message, one_line, read};
 use crate::core::link::{Transport, is_transport_evidence};
-use crate::core::members::Members;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 use crate::core::translate::legacy_host::{Greeting, LegacyHost};
 use crate::core::translate::modern_host::ModernHost;
-use crate::core::translate::{MODERN, Origin, Output, Translator, no_handshake};
+use crate::core::translate::{Origin, Output, Translator, no_handshake};
 
 impl Bridge {
     /// A message of the host, whatever it speaks.
@@ -254,7 +255,8 @@ impl Bridge {
         out.detail("the gateway does not speak 2026-07-28; translating");
         let waiting = self.forget_conversation(out);
         let seed = self.eras.next_seed();
-        self.eras.translator = Some(Translator::ModernHost(Box::new(ModernHost::new(seed))));
+        let host = ModernHost::new(seed, self.eras.next_signer());
+        self.eras.translator = Some(Translator::ModernHost(Box::new(host)));
         for line in asked.into_iter().chain(waiting) {
             self.line(line, now, out);
         }
@@ -309,10 +311,36 @@ impl Bridge {
                 None
             }
             _ => {
+                let changed = self.eras.is_hearsay();
                 self.learn_era(None, None, now, out);
+                if changed {
+                    // It has run nothing, and is asked now what it speaks.
+                    self.send_again(outgoing);
+                    return None;
+                }
                 Some(outgoing)
             }
         }
+    }
+
+    /// The same for a message on a stream: some refuse a handshake there, with 200.
+    pub(super) fn era_shows_on(
+        &mut self,
+        id: ExchangeId,
+        outgoing: Outgoing,
+        message: &Bytes,
+        now: Moment,
+        out: &mut Outbox<'_>,
+    ) -> Option<Outgoing> {
+        if !matches!(outgoing.kind, Kind::Initialize(_) | Kind::ReplayInitialize(_)) {
+            return Some(outgoing);
+        }
+        let head = Head { status: 200, headers: HeaderMap::new(), url: None };
+        let unsettled = self.era_shows(outgoing, &head, message, now, out);
+        if unsettled.is_none() {
+            out.push(Effect::Abort(id));
+        }
+        unsettled
     }
 
     /// 401 to a handshake that is ours, for a host that has only asked what there is: see
@@ -338,22 +366,6 @@ impl Bridge {
         }
         self.carry_out(outputs, now, out);
         true
-    }
-}
-
-/// Whether only a server of 2026-07-28 or later refuses `initialize` so. Its own `-32601` says
-/// that it has no handshake at all.
-fn is_modern_refusal(body: &[u8]) -> bool {
-    let refusal = std::str::from_utf8(body.trim_ascii()).ok().and_then(Members::read);
-    let Some(refusal) = refusal else { return false };
-    let Some(error) = refusal.object("error") else { return false };
-    match error.get("code") {
-        Some("-32020" | "-32021" | "-32601") => true,
-        Some("-32022") => error.object("data").is_some_and(|data| {
-            let supported = data.get("supported").map(serde_json::from_str::<Vec<String>>);
-            matches!(supported, Some(Ok(versions)) if versions.iter().any(|it| it == MODERN))
-        }),
-        _ => false,
     }
 }
 

@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::legacy_host::{LegacyHost, renamed};
-use super::{Output, SERVER_INFO, allows, cancelled, is_cacheable, request, text};
+use super::{
+    MAX_INPUTS, MAX_ROUNDS, Output, SERVER_INFO, allows, cancelled, is_cacheable, request, text,
+};
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::Id;
 use crate::core::members::Members;
 
-/// How often one call may ask the host for more: a server that never has enough must end.
-const MAX_ROUNDS: u8 = 10;
-/// How much a server may ask for in one round: nobody answers more.
-const MAX_INPUTS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) line: Bytes,
@@ -180,6 +178,8 @@ impl LegacyHost {
         for (key, method, params) in &lines {
             let question = self.ids.next();
             self.asked.insert(question.clone(), (id.clone(), key.clone()));
+            let named = named(method, params, &question);
+            let params = named.as_deref().unwrap_or(params);
             out.push(Output::ToHost(request(&question, method, params)));
         }
         call.round = Some(Round { state, answers: BTreeMap::new(), left: lines.len() });
@@ -201,6 +201,17 @@ fn plain(outcome: &mut Members<'_>, method: &str) {
         Some(meta) => outcome.set("_meta", meta),
         None => outcome.remove("_meta"),
     }
+}
+
+/// Before 2026-07-28 an address that is to be opened has an id, by which the end of that is told;
+/// `None` if nothing is missing.
+fn named(method: &str, params: &str, question: &Id) -> Option<String> {
+    let mut params = Members::read(params).filter(|_| method == "elicitation/create")?;
+    if params.string("mode").as_deref() != Some("url") || params.get("elicitationId").is_some() {
+        return None;
+    }
+    params.set("elicitationId", question.to_json());
+    Some(params.write())
 }
 
 fn fail(id: Id, got: String, expected: &'static str, out: &mut Vec<Output>) {

@@ -196,7 +196,9 @@ impl LegacyHost {
         let asked = self.host.version.as_deref().filter(|it| KNOWN_LEGACY.contains(it));
         let mut answer = Members::default();
         answer.set("protocolVersion", quoted(asked.unwrap_or(LEGACY)));
-        answer.set("capabilities", discovered.get("capabilities").unwrap_or("{}").to_owned());
+        let mut capabilities = discovered.object("capabilities").unwrap_or_default();
+        capabilities.remove("tasks");
+        answer.set("capabilities", capabilities.write());
         let meta = discovered.object("_meta");
         let info = meta.as_ref().and_then(|meta| meta.get(SERVER_INFO));
         // The schema of the older revisions wants one.
@@ -319,6 +321,8 @@ impl Translate for LegacyHost {
                     params.as_ref().and_then(|params| params.object("_meta")?.id(SUBSCRIPTION));
                 match tag {
                     Some(tag) => self.notified(&tag, &method, params.unwrap_or_default(), out),
+                    // It has asked the host nothing that it could take back.
+                    None if method == "notifications/cancelled" => {}
                     None => out.push(Output::ToHost(line)),
                 }
             }

@@ -157,7 +157,7 @@ impl LegacyHost {
     ) {
         if method == "notifications/subscriptions/acknowledged" {
             if self.listen.next.as_ref() == Some(tag) {
-                self.acknowledged(out);
+                self.acknowledged(params.object("notifications").as_ref(), out);
             }
             return;
         }
@@ -179,14 +179,25 @@ impl LegacyHost {
         out.push(Output::ToHost(notification(method, params.as_deref())));
     }
 
-    fn acknowledged(&mut self, out: &mut Vec<Output>) {
+    /// The subscription stands, for these notifications.
+    fn acknowledged(&mut self, agreed: Option<&Members<'_>>, out: &mut Vec<Output>) {
         if let Some(old) = self.listen.current.take() {
             out.push(Output::ToServer(cancelled(&old)));
         }
         self.listen.current = self.listen.next.take();
         self.listen.backoff.reset();
-        for (id, _) in std::mem::take(&mut self.listen.owed) {
-            out.push(Output::ToHost(result(&id, "{}")));
+        let agreed: Option<BTreeSet<String>> = agreed.map(|agreed| {
+            let resources = agreed.get("resourceSubscriptions").map(serde_json::from_str);
+            resources.and_then(Result::ok).unwrap_or_default()
+        });
+        for (id, uri) in std::mem::take(&mut self.listen.owed) {
+            if agreed.as_ref().is_none_or(|agreed| agreed.contains(&uri)) {
+                out.push(Output::ToHost(result(&id, "{}")));
+            } else {
+                self.listen.resources.remove(&uri);
+                let why = "the server does not tell of this resource";
+                out.push(Output::ToHost(error(&id, INVALID_PARAMS, why)));
+            }
         }
         if !std::mem::take(&mut self.listen.gap) {
             return;

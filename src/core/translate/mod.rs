@@ -19,11 +19,13 @@ use super::time::Moment;
 mod legacy_calls;
 pub mod legacy_host;
 mod legacy_listen;
+mod modern_asks;
 mod modern_calls;
 pub mod modern_host;
 mod modern_listens;
 mod modern_news;
-mod state;
+mod modern_visits;
+pub mod state;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,11 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// Where a notification names its subscription.
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+/// How often one call may ask the host for more: a server that never has enough must end.
+const MAX_ROUNDS: u8 = 10;
+/// How much a server may ask for in one round: nobody answers more.
+const MAX_INPUTS: usize = 32;
 
 /// What a translator wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]

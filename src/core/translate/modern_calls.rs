@@ -5,70 +5,65 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ring::digest::{Context, SHA256};
+use serde_json::Value;
 
+use super::modern_asks::Ask;
 use super::modern_host::ModernHost;
 use super::modern_news::severity;
-use super::state::{Round, Signer};
+use super::state::Signer;
 use super::{
-    CLIENT_CAPABILITIES, CLIENT_INFO, INVALID_PARAMS, LOG_LEVEL, Origin, Output, PROTOCOL_VERSION,
-    allows, cancelled, error, is_cacheable, text,
+    CLIENT_CAPABILITIES, CLIENT_INFO, INVALID_PARAMS, LOG_LEVEL, Output, PROTOCOL_VERSION,
+    cancelled, error, is_cacheable, text,
 };
 use crate::core::failure::Failure;
 use crate::core::jsonrpc::Id;
-use crate::core::members::{Members, quoted};
+use crate::core::members::Members;
 use crate::core::time::Moment;
-
-/// How long a call waits for the host to come back: as long as a person may think.
-const HELD_FOR: Duration = Duration::from_mins(10);
-/// How many calls may wait so; the oldest has to go first.
-const MAX_HELD: usize = 64;
 
 /// The calls that are open at the server.
 #[derive(Debug)]
 pub(super) struct Calls {
-    signer: Signer,
+    /// `None`: nothing can be signed, so nobody is told to come back.
+    pub(super) signer: Option<Signer>,
     count: u64,
     /// By the id under which they are at the server.
     pub(super) open: BTreeMap<u64, Call>,
-    upstream: HashMap<Id, u64>,
-    hosts: HashMap<Id, u64>,
+    pub(super) upstream: HashMap<Id, u64>,
+    pub(super) hosts: HashMap<Id, u64>,
 }
 
 #[derive(Debug)]
 pub(super) struct Call {
-    upstream: Id,
+    pub(super) upstream: Id,
     /// Under which the host waits; `None`: it is to come back.
     pub(super) host: Option<Id>,
-    method: String,
+    pub(super) method: String,
     /// What the call is about: it comes back with the same.
-    about: Option<String>,
-    capabilities: String,
+    about: About,
+    pub(super) capabilities: String,
     /// The tokens of its progress: the server's, and the host's at the moment.
     pub(super) token: Option<String>,
     pub(super) host_token: Option<String>,
     /// From which level on the host wants to hear of it.
     pub(super) level: Option<usize>,
     /// What the server has asked and nobody has been told.
-    asks: VecDeque<Ask>,
+    pub(super) asks: VecDeque<Ask>,
     /// What the host was told, by key.
-    handed: BTreeMap<String, Ask>,
-    round: u64,
-    expires: Duration,
+    pub(super) handed: BTreeMap<String, Ask>,
+    pub(super) round: u8,
+    pub(super) expires: Duration,
     /// The answer that came while the host was away.
     answer: Option<Bytes>,
-}
-
-#[derive(Clone, Debug)]
-struct Ask {
-    id: Id,
-    method: String,
-    params: Option<String>,
+    /// The server has refused it until its addresses are opened, with these words; then it is to
+    /// be called again.
+    pub(super) refused: Option<String>,
 }
 
 impl Calls {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(signer: Option<Signer>) -> Self {
         Self {
-            signer: Signer::new(seed.rotate_left(11)),
+            signer,
             count: 0,
             open: BTreeMap::new(),
             upstream: HashMap::new(),
@@ -84,7 +79,7 @@ impl Calls {
         self.held().map(|(_, call)| call.expires).min()
     }
 
-    fn held(&self) -> impl Iterator<Item = (u64, &Call)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (u64, &Call)> {
         self.open.iter().filter(|(_, call)| call.host.is_none()).map(|(key, call)| (*key, call))
     }
 
@@ -92,9 +87,12 @@ impl Calls {
         self.open.get(self.upstream.get(upstream)?)
     }
 
-    fn remove(&mut self, key: u64) -> Option<Call> {
+    pub(super) fn remove(&mut self, key: u64) -> Option<Call> {
         let call = self.open.remove(&key)?;
-        self.upstream.remove(&call.upstream);
+        // One that was refused is at the server no more, and its id may be another's.
+        if call.refused.is_none() {
+            self.upstream.remove(&call.upstream);
+        }
         if let Some(host) = &call.host {
             self.hosts.remove(host);
         }
@@ -118,10 +116,17 @@ impl ModernHost {
             let failure = Failure::InvalidRequest("its `params` is no object");
             return out.push(Output::Fail(id, Box::new(failure)));
         };
-        let mut meta = params.object("_meta").unwrap_or_default();
+        let meta = params.get("_meta").unwrap_or("{}").to_owned();
+        let mut meta = Members::read(&meta).unwrap_or_default();
         let host_token = meta.get("progressToken").map(str::to_owned);
+        let mut round = 0;
         if params.get("requestState").is_some() {
-            return self.go_on(id, method, &params, host_token, now, out);
+            match self.go_on(&id, method, &params, host_token.clone(), now, out) {
+                Some(rounds) => round = rounds,
+                None => return,
+            }
+            params.remove("requestState");
+            params.remove("inputResponses");
         }
         let capabilities = meta.get(CLIENT_CAPABILITIES).unwrap_or("{}").to_owned();
         let level = meta.string(LOG_LEVEL).and_then(|level| severity(&level));
@@ -155,38 +160,47 @@ impl ModernHost {
             level,
             asks: VecDeque::new(),
             handed: BTreeMap::new(),
-            round: 0,
+            round,
             expires: Duration::ZERO,
             answer: None,
+            refused: None,
         };
         calls.open.insert(calls.count, call);
     }
 
-    /// The host comes back with what the server had asked for.
+    /// The host comes back with what the server had asked for. If that is to be called again, this
+    /// is after how many rounds.
     fn go_on(
         &mut self,
-        id: Id,
+        id: &Id,
         method: &str,
         params: &Members<'_>,
         host_token: Option<String>,
         now: Moment,
         out: &mut Vec<Output>,
-    ) {
-        let round = params.string("requestState").and_then(|it| self.calls.signer.verify(&it));
+    ) -> Option<u8> {
+        let state = params.string("requestState");
+        let signer = self.calls.signer.as_ref();
+        let round = state.zip(signer).and_then(|(state, signer)| signer.verify(&state));
         let fits = |call: &&mut Call| {
             call.host.is_none()
-                && round.is_some_and(|it| it.round == call.round)
+                && !now.reached(call.expires)
+                && round.is_some_and(|it| it.round == u64::from(call.round))
                 && call.method == method
                 && call.about == about(params)
         };
         let key = round.map(|it| it.call).unwrap_or_default();
         let Some(call) = self.calls.open.get_mut(&key).filter(fits) else {
             let why = "`requestState` is unknown, used up or too old: begin again without it";
-            return out.push(Output::ToHost(error(&id, INVALID_PARAMS, why)));
+            out.push(Output::ToHost(error(id, INVALID_PARAMS, why)));
+            return None;
         };
+        if call.refused.is_some() {
+            return self.visited(key, id, params, out);
+        }
         call.host = Some(id.clone());
         call.host_token = host_token;
-        self.calls.hosts.insert(id, key);
+        self.calls.hosts.insert(id.clone(), key);
         let answers = params.object("inputResponses").unwrap_or_default();
         for (name, ask) in std::mem::take(&mut call.handed).into_iter().rev() {
             match answers.get(&name) {
@@ -195,109 +209,35 @@ impl ModernHost {
                 None => call.asks.push_front(ask),
             }
         }
-        if let Some(answer) = call.answer.take() {
-            return self.finish(key, &answer, out);
+        match call.answer.take() {
+            Some(answer) => self.finish(key, &answer, now, out),
+            None => self.hand_out(key, now, out),
         }
-        self.hand_out(key, now, out);
-    }
-
-    /// The server asks something; `false` if there is nobody to ask.
-    pub(super) fn ask(
-        &mut self,
-        id: &Id,
-        method: &str,
-        params: Option<&str>,
-        origin: &Origin,
-        now: Moment,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        let Some(key) = self.asked_by(origin, method, params) else { return false };
-        let Some(call) = self.calls.open.get_mut(&key) else { return false };
-        let (method, params) = (method.to_owned(), params.map(str::to_owned));
-        call.asks.push_back(Ask { id: id.clone(), method, params });
-        self.hand_out(key, now, out);
-        true
-    }
-
-    /// The call in whose course a question comes. On a stream that calls share it is clear only
-    /// if there is but one.
-    fn asked_by(&self, origin: &Origin, method: &str, params: Option<&str>) -> Option<u64> {
-        let calls = &self.calls;
-        let key = match origin {
-            Origin::Request(id) => *calls.upstream.get(id)?,
-            Origin::Shared => {
-                let mut open = calls.open.iter().filter(|(_, call)| may_ask(&call.method));
-                let (key, _) = open.next()?;
-                if open.next().is_some() {
-                    return None;
-                }
-                *key
-            }
-        };
-        let call = calls.open.get(&key)?;
-        (may_ask(&call.method) && allows(&call.capabilities, method, params)).then_some(key)
-    }
-
-    /// Tells the host what is asked, if it waits.
-    fn hand_out(&mut self, key: u64, now: Moment, out: &mut Vec<Output>) {
-        let calls = &mut self.calls;
-        let Some(call) = calls.open.get_mut(&key) else { return };
-        if call.asks.is_empty() {
-            return;
-        }
-        let Some(host) = call.host.take() else { return };
-        calls.hosts.remove(&host);
-        call.round += 1;
-        call.expires = now.after(HELD_FOR);
-        let mut questions = Members::default();
-        for (number, ask) in call.asks.drain(..).enumerate() {
-            let name = format!("question-{}-{}", call.round, number + 1);
-            let mut question = Members::default();
-            question.set("method", quoted(&ask.method));
-            // Of the three only this one may go without.
-            if let Some(params) = &ask.params {
-                question.set("params", params.clone());
-            }
-            questions.set(&name, question.write());
-            call.handed.insert(name, ask);
-        }
-        let state = calls.signer.sign(Round { call: key, round: call.round });
-        let outcome = format!(
-            r#"{{"resultType":"input_required","inputRequests":{},"requestState":{}}}"#,
-            questions.write(),
-            quoted(&state)
-        );
-        out.push(Output::ToHost(super::result(&host, &outcome)));
-        if MAX_HELD < self.calls.held().count() {
-            let oldest = self.calls.held().min_by_key(|(_, call)| call.expires);
-            if let Some(oldest) = oldest.map(|(key, _)| key) {
-                self.drop_call(oldest, out);
-            }
-        }
-    }
-
-    /// The server does not want to know any more.
-    pub(super) fn unask(&mut self, params: Option<&str>) {
-        let Some(id) = params.and_then(Members::read).and_then(|it| it.id("requestId")) else {
-            return;
-        };
-        for call in self.calls.open.values_mut() {
-            call.asks.retain(|ask| ask.id != id);
-        }
+        None
     }
 
     /// The server has answered a call.
-    pub(super) fn answered(&mut self, upstream: &Id, line: Bytes, out: &mut Vec<Output>) {
+    pub(super) fn answered(
+        &mut self,
+        upstream: &Id,
+        line: Bytes,
+        now: Moment,
+        out: &mut Vec<Output>,
+    ) {
         let Some(key) = self.calls.upstream.get(upstream).copied() else { return };
         match self.calls.open.get_mut(&key) {
             Some(call) if call.host.is_none() => call.answer = Some(line),
-            _ => self.finish(key, &line, out),
+            _ => self.finish(key, &line, now, out),
         }
     }
 
-    fn finish(&mut self, key: u64, line: &Bytes, out: &mut Vec<Output>) {
+    fn finish(&mut self, key: u64, line: &Bytes, now: Moment, out: &mut Vec<Output>) {
+        let Some(mut answer) = Members::read(text(line)) else { return };
+        if self.needs_visit(key, &answer, now, out) {
+            return;
+        }
         let Some(call) = self.calls.remove(key) else { return };
-        let (Some(host), Some(mut answer)) = (call.host, Members::read(text(line))) else { return };
+        let Some(host) = call.host else { return };
         answer.set("id", host.to_json());
         if let Some(mut outcome) =
             answer.get("result").map(str::to_owned).as_deref().and_then(Members::read)
@@ -332,9 +272,9 @@ impl ModernHost {
         }
     }
 
-    fn drop_call(&mut self, key: u64, out: &mut Vec<Output>) {
+    pub(super) fn drop_call(&mut self, key: u64, out: &mut Vec<Output>) {
         let Some(call) = self.calls.remove(key) else { return };
-        if call.answer.is_none() {
+        if call.answer.is_none() && call.refused.is_none() {
             out.push(Output::ToServer(cancelled(&call.upstream)));
         }
     }
@@ -356,12 +296,23 @@ impl ModernHost {
     }
 }
 
-/// The requests that may be answered with `input_required`.
-fn may_ask(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get" | "resources/read")
-}
+/// What a call asks for; no host is bound to write the same twice in the same way.
+type About = Vec<u8>;
 
-/// What a call is about.
-fn about(params: &Members<'_>) -> Option<String> {
-    params.string("name").or_else(|| params.string("uri"))
+/// What is longer is compared as it was written.
+const MAX_COMPARED: usize = 1 << 20;
+
+fn about(params: &Members<'_>) -> About {
+    let mut digest = Context::new(&SHA256);
+    for member in ["name", "uri", "arguments"] {
+        let text = params.get(member).unwrap_or("null");
+        let value = (text.len() <= MAX_COMPARED).then(|| serde_json::from_str::<Value>(text));
+        match value {
+            Some(Ok(value)) => digest.update(value.to_string().as_bytes()),
+            _ => digest.update(text.as_bytes()),
+        }
+        // No JSON has it.
+        digest.update(&[0]);
+    }
+    digest.finish().as_ref().to_vec()
 }

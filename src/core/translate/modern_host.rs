@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::modern_calls::Calls;
 use super::modern_listens::Listens;
+use super::state::Signer;
 use super::{
     CLIENT_CAPABILITIES, CLIENT_INFO, Held, Ids, LEGACY, METHOD_NOT_FOUND, MODERN, Origin, Output,
     SERVER_INFO, Translate, cancelled_id, error, fail_held, notification, parse, request, result,
@@ -74,15 +75,16 @@ pub(super) enum Own {
 }
 
 impl ModernHost {
-    /// Begins with the host's first request.
-    pub fn new(seed: u64) -> Self {
+    /// Begins with the host's first request. Without anything to sign with nobody can be asked in
+    /// the middle of a call.
+    pub fn new(seed: u64, signer: Option<Signer>) -> Self {
         Self {
             ids: Ids::new(seed),
             stage: Stage::Fresh,
             held: Held::new(),
             pinned: false,
             server: Server::default(),
-            calls: Calls::new(seed),
+            calls: Calls::new(signer),
             listens: Listens::default(),
             own: HashMap::new(),
             level: None,
@@ -290,7 +292,7 @@ impl Translate for ModernHost {
                 } else if let Some(own) = self.own.remove(&id) {
                     self.own_settled(own, result.is_some(), now, out);
                 } else {
-                    self.answered(&id, line, out);
+                    self.answered(&id, line, now, out);
                 }
             }
             Some(Message::Request { id, method, params }) => {
@@ -308,8 +310,8 @@ impl Translate for ModernHost {
                     "notifications/progress" => self.progressed(&line, params, out),
                     "notifications/message" => self.logged(line, params, origin, out),
                     "notifications/cancelled" => self.unask(params),
-                    // Tasks are not offered.
-                    "notifications/tasks/status" => {}
+                    // Tasks are not offered, and the answer to a call tells that it can go on.
+                    "notifications/tasks/status" | "notifications/elicitation/complete" => {}
                     _ if !self.listened(&method, params, out) => out.push(Output::ToHost(line)),
                     _ => {}
                 }

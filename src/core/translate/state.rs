@@ -6,8 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 /// Signs what it gives out.
-#[derive(Debug)]
-pub(super) struct Signer(hmac::Key);
+#[derive(Clone, Debug)]
+pub struct Signer(hmac::Key);
 
 /// A call, and how often it has asked back: each state counts once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,15 @@ pub(super) struct Round {
 
 impl Signer {
     /// The key lives as long as this process, and so do the calls that it signs for.
-    pub(super) fn new(seed: u64) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, &seed.to_be_bytes()))
+    pub fn new(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
+    /// One for another conversation, which takes nothing of this one's.
+    #[must_use]
+    pub fn another(&self, number: u64) -> Self {
+        let key = hmac::sign(&self.0, &number.to_be_bytes());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
     pub(super) fn sign(&self, round: Round) -> String {
@@ -54,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_state_that_was_altered_is_none() {
-        let signer = Signer::new(42);
+        let signer = Signer::new(&[42; 32]);
         let round = Round { call: 7, round: 1 << 40 };
         let state = signer.sign(round);
         assert_eq!(signer.verify(&state), Some(round));
@@ -63,7 +70,11 @@ mod tests {
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(signer.verify(std::str::from_utf8(&altered).unwrap()), None, "{at}");
         }
-        assert_eq!(Signer::new(43).verify(&state), None);
+        assert_eq!(Signer::new(&[43; 32]).verify(&state), None);
+        // Neither does one conversation know the states of another.
+        assert_eq!(signer.another(1).verify(&state), None);
+        assert_eq!(signer.another(1).verify(&signer.another(2).sign(round)), None);
+        assert_eq!(signer.another(1).verify(&signer.another(1).sign(round)), Some(round));
         assert_eq!(signer.verify(""), None);
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::legacy_host::{Greeting, LegacyHost};
 use super::modern_host::ModernHost;
+use super::state::Signer;
 use super::{Origin, Output, Translate};
 use crate::core::jsonrpc::Id;
 use crate::core::time::Moment;
@@ -69,7 +70,7 @@ fn meta(capabilities: &Value) -> Value {
 }
 
 fn modern_host() -> ModernHost {
-    let mut translator = ModernHost::new(7);
+    let mut translator = ModernHost::new(7, Some(Signer::new(&[7; 32])));
     let discover = json!({ "jsonrpc": "2.0", "id": "d", "method": "server/discover",
                            "params": { "_meta": meta(&json!({ "elicitation": {} })) } });
     let (_, asked) = host(&mut translator, &discover);
@@ -157,5 +158,39 @@ proptest! {
         }
         let (seen, _) = server(&mut translator, &upstream, &answer(&upstream, &result));
         prop_assert_eq!(seen, [answer(&id, &complete)]);
+    }
+
+    #[test]
+    fn what_is_told_in_a_call_and_how_it_fails_are_the_same_on_both_sides(
+        id in any_id(), token in any_id(), told in any_json(), code in -40_000..40_000_i32,
+    ) {
+        let say = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        let news = [
+            say("notifications/progress", json!({ "progressToken": token, "progress": 1, "x": told })),
+            say("notifications/message", json!({ "level": "error", "data": told })),
+            say("notifications/of-somebody", json!({ "data": told })),
+        ];
+        // Two codes mean something else to a host of 2026-07-28.
+        let failure = json!({ "code": code, "message": "m", "data": told });
+        prop_assume!(code != -32002 && code != -32042);
+        let mut modern = meta(&json!({}));
+        modern["progressToken"] = token.clone();
+        modern["io.modelcontextprotocol/logLevel"] = json!("debug");
+        let legacy = json!({ "progressToken": token });
+        let sides: [(Box<dyn Translate>, Value); 2] =
+            [(Box::new(legacy_host()), legacy), (Box::new(modern_host()), modern)];
+        for (mut translator, meta) in sides {
+            let params = json!({ "name": "t", "_meta": meta });
+            let request = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+            let (_, sent) = host(translator.as_mut(), &request);
+            let upstream = sent[0]["id"].clone();
+            for message in &news {
+                let (seen, _) = server(translator.as_mut(), &upstream, message);
+                prop_assert_eq!(&seen, std::slice::from_ref(message));
+            }
+            let error = |id: &Value| json!({ "jsonrpc": "2.0", "id": id, "error": failure });
+            let (seen, _) = server(translator.as_mut(), &upstream, &error(&upstream));
+            prop_assert_eq!(seen, [error(&id)]);
+        }
     }
 }

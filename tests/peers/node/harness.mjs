@@ -9,6 +9,8 @@ import { parseArgs } from "node:util";
 
 const WATCH = fileURLToPath(new URL("../watch.sh", import.meta.url));
 const STEP_SECONDS = 20;
+/** How a host may find out which era is spoken; the last one is pinned. */
+const NEGOTIATE = ["legacy", "auto", "2026-07-28"];
 
 /** A step's expectation that did not hold. */
 class Unmet extends Error {}
@@ -101,7 +103,7 @@ export class Watched {
 /**
  * Reads the command line, runs `body`, exits.
  *
- *   node DRIVER [--negotiate legacy|auto] -- COMMAND [ARGUMENT...]
+ *   node DRIVER [--negotiate legacy|auto|2026-07-28] -- COMMAND [ARGUMENT...]
  *
  * COMMAND is the bridge, and its first ARGUMENT the URL of the server.
  */
@@ -110,8 +112,8 @@ export async function main(body) {
     options: { negotiate: { type: "string", default: "legacy" } },
     allowPositionals: true,
   });
-  if (positionals.length === 0 || !["legacy", "auto"].includes(values.negotiate)) {
-    console.error("usage: node DRIVER [--negotiate legacy|auto] -- COMMAND [ARGUMENT...]");
+  if (positionals.length === 0 || !NEGOTIATE.includes(values.negotiate)) {
+    console.error(`usage: node DRIVER [--negotiate ${NEGOTIATE.join("|")}] -- COMMAND [ARGUMENT...]`);
     process.exit(2);
   }
   const watched = new Watched(positionals);

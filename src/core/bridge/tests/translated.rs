@@ -4,10 +4,13 @@ use serde_json::json;
 
 use super::modern::{DISCOVERED, META, ask, result};
 use super::*;
-use crate::config::Protocol;
+use crate::config::{AccessMode, Protocol, TransportChoice};
 
+mod asks;
 mod legacy_host;
+mod limits;
 mod modern_host;
+mod news;
 
 impl World {
     fn with_protocol(protocol: Protocol) -> Self {
@@ -82,4 +85,53 @@ fn what_a_server_speaks_is_remembered_for_a_week() {
     };
     assert_eq!(first(1_000_000), "initialize", "no question to a legacy server");
     assert_eq!(first(1_000_000 - 8 * 24 * 3600), "server/discover", "it may be another by now");
+}
+
+#[test]
+fn a_server_that_was_a_modern_one_at_the_last_start() {
+    let remembered = || {
+        let text = r#"{"requested":null,"result":null,"spoken":{"modern":true,"legacy":null,"at":1000000}}"#;
+        Event::Store(StoreEvent::Recalled(Some(Bytes::from(text))))
+    };
+    // A request costs no question, and is not lost when that was wrong.
+    let mut world = World::http();
+    world.event(remembered()).line(&ask(1, "tools/list", ""));
+    let list = world.posted();
+    assert_eq!(list.1["method"], "tools/list");
+    world.answer(list.0, 400, "Bad Request");
+    let discover = world.posted();
+    assert_eq!(discover.1["method"], "server/discover");
+    world.answer(discover.0, 400, "Bad Request");
+    assert_eq!(world.posted().1["method"], "initialize");
+    // But it is sent again once only.
+    let mut world = World::http();
+    world.event(remembered()).line(&ask(1, "tools/list", ""));
+    let list = world.posted();
+    world.answer(list.0, 404, "gone");
+    let discover = world.posted();
+    let found = json!({ "supportedVersions": ["2026-07-28"] });
+    world.give(&discover, &found);
+    let list = world.posted();
+    world.answer(list.0, 404, "gone");
+    assert_eq!(world.read()["id"], 1);
+    // The host's own question tells as well as any.
+    let mut world = World::http();
+    world.event(remembered()).line(&ask(0, "server/discover", ""));
+    let discover = world.posted();
+    world.answer(discover.0, 400, "Bad Request");
+    assert_eq!(world.posted().1["method"], "initialize");
+}
+
+#[test]
+fn an_address_that_looks_like_the_older_transport_says_nothing_of_the_era() {
+    // A modern request waits until the transport is known, and is not translated in vain.
+    let mut world = World::new(TransportChoice::SseFirst, AccessMode::Static);
+    world.line(&ask(0, "server/discover", ""));
+    world.check(&["#1 GET /sse"]);
+    world.answer(1, 405, "");
+    world.check(&["#2 POST /sse version=2026-07-28 server/discover"]);
+    world.answer(2, 200, &result(0, DISCOVERED));
+    assert_eq!(world.read()["result"]["supportedVersions"], json!(["2026-07-28"]));
+    world.line(&ask(1, "tools/list", ""));
+    world.check(&["#3 POST /sse version=2026-07-28 tools/list"]);
 }

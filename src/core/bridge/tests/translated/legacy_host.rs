@@ -2,12 +2,12 @@
 
 use super::*;
 
-const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{},"sampling":{}},"clientInfo":{"name":"h","version":"1"}}}"#;
-const CALL: &str =
+pub(super) const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"elicitation":{},"sampling":{}},"clientInfo":{"name":"h","version":"1"}}}"#;
+pub(super) const CALL: &str =
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"a":1.0}}}"#;
-const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-06-18"}}}"#;
+pub(super) const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"],"requested":"2025-06-18"}}}"#;
 
-fn server() -> Value {
+pub(super) fn server() -> Value {
     json!({
         "resultType": "complete", "supportedVersions": ["2026-07-28"], "ttlMs": 5,
         "cacheScope": "public", "instructions": "Be kind.",
@@ -15,13 +15,14 @@ fn server() -> Value {
             "tools": { "listChanged": true },
             "resources": { "subscribe": true },
             "logging": {},
+            "tasks": {},
         },
         "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "s", "version": "2" } },
     })
 }
 
 /// Past the handshake; the subscription is open on the exchange.
-fn ready() -> (World, u64, Value) {
+pub(super) fn ready() -> (World, u64, Value) {
     let mut world = World::http();
     world.line(HELLO).answer(1, 400, REFUSAL);
     let (posts, _) = world.look();
@@ -31,13 +32,15 @@ fn ready() -> (World, u64, Value) {
     let listen = world.posted();
     world.open(listen.0);
     let id = listen.1["id"].clone();
-    world.say(listen.0, &acknowledged(&id));
+    world.say(listen.0, &acknowledged(&listen.1));
     world.nothing();
     (world, listen.0, id)
 }
 
-fn acknowledged(id: &Value) -> Value {
-    tagged("notifications/subscriptions/acknowledged", json!({ "notifications": {} }), id)
+/// What a server says that agrees to all of it.
+pub(super) fn acknowledged(listen: &Value) -> Value {
+    let agreed = json!({ "notifications": listen["params"]["notifications"] });
+    tagged("notifications/subscriptions/acknowledged", agreed, &listen["id"])
 }
 
 fn tagged(method: &str, mut params: Value, id: &Value) -> Value {
@@ -51,6 +54,10 @@ fn a_modern_only_server_is_recognised_and_introduces_itself() {
         (400, REFUSAL),
         (400, r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"no header"}}"#),
         (404, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"no method"}}"#),
+        (
+            400,
+            r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32602,"message":"`_meta` lacks 'io.modelcontextprotocol/protocolVersion'"}}"#,
+        ),
     ] {
         let mut world = World::http();
         world.line(HELLO);
@@ -65,8 +72,11 @@ fn a_modern_only_server_is_recognised_and_introduces_itself() {
         world.give(&discover, &server());
         let answer = world.read();
         assert_eq!(answer["id"], 0);
+        // What was called tasks in the older revisions is another thing.
+        let mut capabilities = server()["capabilities"].clone();
+        capabilities.as_object_mut().unwrap().remove("tasks");
         let expected = json!({
-            "protocolVersion": "2025-06-18", "capabilities": server()["capabilities"],
+            "protocolVersion": "2025-06-18", "capabilities": capabilities,
             "serverInfo": { "name": "s", "version": "2" }, "instructions": "Be kind.",
         });
         assert_eq!(answer["result"], expected);
@@ -76,6 +86,21 @@ fn a_modern_only_server_is_recognised_and_introduces_itself() {
         assert_eq!(listen.1["method"], "subscriptions/listen");
         assert_eq!(listen.1["params"]["notifications"], json!({ "toolsListChanged": true }));
     }
+}
+
+#[test]
+fn a_refusal_may_come_on_a_stream() {
+    let mut world = World::http();
+    world.line(HELLO).open(1);
+    world.look();
+    world.message(1, "message", REFUSAL);
+    world.check(&["abort #1", "#2 POST /mcp version=2026-07-28 server/discover"]);
+    // Any other is the host's.
+    let mut world = World::http();
+    world.line(HELLO).open(1);
+    world.look();
+    world.message(1, "message", &REFUSAL.replace("-32022", "-32603"));
+    assert_eq!(world.read()["error"]["code"], -32603);
 }
 
 #[test]
@@ -151,7 +176,7 @@ fn ping_and_log_level_are_answered_here() {
     world.line(r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#).nothing();
 }
 
-fn question(method: &str, params: Value) -> Value {
+pub(super) fn question(method: &str, params: Value) -> Value {
     json!({ "resultType": "input_required", "requestState": "opaque\u{1}",
             "inputRequests": { "k": { "method": method, "params": params } } })
 }
@@ -253,7 +278,7 @@ fn subscriptions_travel_on_one_stream() {
         next.1["params"]["notifications"],
         json!({ "toolsListChanged": true, "resourceSubscriptions": ["u:1"] })
     );
-    world.open(next.0).say(next.0, &acknowledged(&next.1["id"]));
+    world.open(next.0).say(next.0, &acknowledged(&next.1));
     assert_eq!(
         world.seen(),
         [format!("abort #{listen}"), r#"host < {"jsonrpc":"2.0","id":5,"result":{}}"#.to_owned()]
@@ -268,7 +293,7 @@ fn subscriptions_travel_on_one_stream() {
     world.back(next.0, HttpEvent::Ended).nothing();
     world.pass(Duration::from_secs(5));
     let again = world.posted();
-    world.open(again.0).say(again.0, &acknowledged(&again.1["id"]));
+    world.open(again.0).say(again.0, &acknowledged(&again.1));
     let (_, lines) = world.look();
     assert_eq!(lines[0], told);
     assert_eq!(lines[1]["params"], json!({ "uri": "u:1" }));
@@ -278,6 +303,43 @@ fn subscriptions_travel_on_one_stream() {
     let (posts, lines) = world.look();
     assert_eq!(lines, [json!({ "jsonrpc": "2.0", "id": 6, "result": {} })]);
     assert_eq!(posts[0].1["params"]["notifications"], json!({ "toolsListChanged": true }));
+}
+
+#[test]
+fn what_the_server_does_not_agree_to_is_no_subscription() {
+    let (mut world, listen, _) = ready();
+    world.line(r#"{"jsonrpc":"2.0","id":5,"method":"resources/subscribe","params":{"uri":"u:1"}}"#);
+    let next = world.posted();
+    let some = json!({ "notifications": { "toolsListChanged": true } });
+    let some = tagged("notifications/subscriptions/acknowledged", some, &next.1["id"]);
+    world.open(next.0).say(next.0, &some);
+    assert_eq!(world.read()["error"]["code"], -32602);
+    // The next one asks for it no more.
+    world.line(r#"{"jsonrpc":"2.0","id":6,"method":"resources/subscribe","params":{"uri":"u:2"}}"#);
+    let asked = &world.posted().1["params"]["notifications"]["resourceSubscriptions"];
+    assert_eq!(asked, &json!(["u:2"]));
+    // What a server takes back was never asked of the host.
+    let back = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+                       "params": { "requestId": 1 } });
+    world.say(listen, &back).nothing();
+}
+
+#[test]
+fn an_address_has_an_id_before_2026() {
+    let mut world = World::http();
+    let able = HELLO.replace(r#""elicitation":{}"#, r#""elicitation":{"url":{}}"#);
+    world.line(&able).answer(1, 400, REFUSAL);
+    let (posts, _) = world.look();
+    world.give(posts.last().unwrap(), &server());
+    world.read();
+    world.line(CALL);
+    let call = world.posted();
+    let address = json!({ "mode": "url", "url": "https://a.example/", "message": "m" });
+    world.give(&call, &question("elicitation/create", address.clone()));
+    let asked = world.read();
+    let mut expected = address;
+    expected["elicitationId"] = asked["id"].clone();
+    assert_eq!(asked["params"], expected);
 }
 
 #[test]

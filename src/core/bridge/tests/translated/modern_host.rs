@@ -17,7 +17,7 @@ fn introduction() -> Value {
 
 const CALLER: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"h","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"progressToken":PROGRESS}"#;
 
-fn call(id: u32, token: u32, more: &str) -> String {
+pub(super) fn call(id: u32, token: u32, more: &str) -> String {
     let meta = CALLER.replace("PROGRESS", &token.to_string());
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t",{more}"_meta":{meta}}}}}"#
@@ -38,12 +38,15 @@ fn shake_hands(world: &mut World) -> Value {
     lines.pop().unwrap_or_default()
 }
 
-fn ready() -> World {
-    let mut world = World::http();
+pub(super) fn ready() -> World {
+    ready_in(World::http())
+}
+
+pub(super) fn ready_in(mut world: World) -> World {
     world.line(&ask(0, "server/discover", ""));
     world.posted();
     world.answer(
-        1,
+        world.bridge.last_exchange,
         400,
         r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request"},"id":null}"#,
     );
@@ -60,6 +63,12 @@ fn a_legacy_server_is_recognised_and_introduced() {
         (405, ""),
         (200, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"Method not found"}}"#),
         (200, r#"{"jsonrpc":"2.0","id":0,"result":{}}"#),
+        // It knows the words of the new revision, and not the revision.
+        (
+            400,
+            r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32022,"message":"m","data":{"supported":["2025-06-18","2025-11-25"],"requested":"2026-07-28"}}}"#,
+        ),
+        (200, r#"{"jsonrpc":"2.0","id":0,"result":{"supportedVersions":["2025-11-25"]}}"#),
     ] {
         let mut world = World::http();
         world.line(&ask(0, "server/discover", ""));
@@ -115,7 +124,7 @@ fn a_call_and_its_answer() {
     assert_eq!(world.read()["error"], json!({ "code": -32602, "message": "m" }));
 }
 
-fn elicit(id: u32) -> Value {
+pub(super) fn elicit(id: u32) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "elicitation/create",
             "params": { "message": "Who?" } })
 }
@@ -202,8 +211,8 @@ fn who_cannot_be_asked() {
     assert_eq!(world.posted().1["error"]["code"], -32601);
     world.say(post.0, &json!({ "jsonrpc": "2.0", "id": 41, "method": "ping" }));
     assert_eq!(world.posted().1, json!({ "jsonrpc": "2.0", "id": 41, "result": {} }));
-    // A list cannot ask back.
-    world.line(&ask(2, "tools/list", ""));
+    // A list cannot ask back, whatever its host offers.
+    world.line(&call(2, 8, "").replace("tools/call", "tools/list"));
     let list = world.posted();
     world.open(list.0).say(list.0, &elicit(42));
     assert_eq!(world.posted().1["error"]["code"], -32601);
@@ -236,64 +245,6 @@ fn a_host_that_does_not_come_back() {
     world.open(post.0).say(post.0, &elicit(40)).event(Event::Eof);
     world.pass(Duration::from_secs(2));
     assert_eq!(world.seen().last().unwrap(), "exit 0");
-}
-
-#[test]
-fn subscriptions_become_those_of_a_session() {
-    let mut world = ready();
-    let filter = r#""notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["u:1"]},"#;
-    world.line(&ask(1, "subscriptions/listen", filter));
-    let subscribe = world.posted();
-    assert_eq!(subscribe.1["method"], "resources/subscribe");
-    assert_eq!(subscribe.1["params"], json!({ "uri": "u:1" }));
-    world.give(&subscribe, &json!({}));
-    let tag = json!({ "io.modelcontextprotocol/subscriptionId": 1 });
-    let expected = json!({
-        "notifications": { "toolsListChanged": true, "resourceSubscriptions": ["u:1"] },
-        "_meta": tag,
-    });
-    let acknowledged = world.read();
-    assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(acknowledged["params"], expected);
-    // What comes on the stream of a call is told to the subscription.
-    world.line(&call(2, 7, ""));
-    let post = world.posted();
-    world.open(post.0);
-    world.say(post.0, &json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }));
-    assert_eq!(world.read()["params"], json!({ "_meta": tag }));
-    let prompts = json!({ "jsonrpc": "2.0", "method": "notifications/prompts/list_changed" });
-    world.say(post.0, &prompts).nothing();
-    let updated = json!({ "jsonrpc": "2.0", "method": "notifications/resources/updated",
-                          "params": { "uri": "u:1" } });
-    world.say(post.0, &updated);
-    assert_eq!(world.read()["params"], json!({ "uri": "u:1", "_meta": tag }));
-    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
-    world.line(cancel);
-    assert_eq!(world.posted().1["method"], "resources/unsubscribe");
-    world.say(post.0, &updated).nothing();
-}
-
-#[test]
-fn a_log_level_is_told_before_the_call_and_messages_need_one() {
-    let mut world = ready();
-    let log = json!({ "jsonrpc": "2.0", "method": "notifications/message",
-                      "params": { "level": "warning", "data": "d" } });
-    world.line(&call(1, 7, ""));
-    let silent = world.posted();
-    world.open(silent.0).say(silent.0, &log).nothing();
-    let loud = call(2, 8, "").replace(
-        r#""progressToken""#,
-        r#""io.modelcontextprotocol/logLevel":"info","progressToken""#,
-    );
-    world.line(&loud);
-    let level = world.posted();
-    assert_eq!(level.1["method"], "logging/setLevel");
-    assert_eq!(level.1["params"], json!({ "level": "info" }));
-    world.give(&level, &json!({}));
-    let post = world.posted();
-    assert_eq!(post.1["method"], "tools/call");
-    world.open(post.0).say(post.0, &log);
-    assert_eq!(world.read(), log);
 }
 
 #[test]
