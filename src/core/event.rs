@@ -206,6 +206,8 @@ pub enum StoreEvent {
         /// Why it is only in memory, where it is.
         warning: Option<String>,
     },
+    /// Nothing is written: somebody else has stored this meanwhile.
+    Overtaken(Box<Record>),
 }
 
 /// What the redirect listener says.

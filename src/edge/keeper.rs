@@ -169,8 +169,11 @@ fn doubt(store: &mut Store, generation: u64) {
 /// Writes under the lock: the one that is held, or one of its own for a sign-in, whose record
 /// must be newer than whatever a sibling has stored meanwhile.
 fn save(store: &mut Store, mut record: Record) -> StoreEvent {
-    let own = !store.is_locked();
+    let own = !store.is_locked() || store.owes();
     let mut warning = None;
+    if !own && let Some(record) = store.overtaken() {
+        return StoreEvent::Overtaken(Box::new(record));
+    }
     if own {
         match store.lock(PATIENCE) {
             Ok(Loaded { record: Some(stored), .. }) => {

@@ -118,6 +118,9 @@ impl Access {
                 self.step_refresh(refresh::Input::Busy(reason), now, out);
             }
             StoreEvent::Saved { generation, warning } => {
+            StoreEvent::Overtaken(record) => {
+                self.step_refresh(refresh::Input::Overtaken(record), now, out);
+            }
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));
                 }
