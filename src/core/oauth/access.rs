@@ -59,6 +59,8 @@ pub struct Access {
     widening_failure: Option<SignInFailure>,
     /// The scopes that were asked for in addition.
     widened: BTreeSet<String>,
+    /// How often the sign-in under way was begun again.
+    begun_again: u8,
     jitter: Jitter,
     backoff: Backoff,
 }
@@ -146,6 +148,7 @@ impl Access {
             widening: None,
             widening_failure: None,
             widened: BTreeSet::new(),
+            begun_again: 0,
             jitter: Jitter::new(seed),
             backoff: Backoff::new(seed),
         }
@@ -324,7 +327,8 @@ impl Access {
         } else {
             let pause = match failure {
                 // Nobody was asked for anything yet.
-                SignInFailure::Transient { .. } => self.backoff.next_wait(),
+                SignInFailure::Transient { .. }
+                | SignInFailure::Elsewhere { passing: true, .. } => self.backoff.next_wait(),
                 _ => SIGN_IN_PAUSE,
             };
             self.state = State::Refused(failure, now.after(pause));

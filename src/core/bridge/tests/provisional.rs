@@ -126,3 +126,15 @@ fn a_key_needs_no_memory() {
     world.line(INITIALIZE).answer(1, 200, RESULT).pass(Duration::from_secs(60));
     assert!(!world.seen().contains(&"remember".to_owned()));
 }
+
+/// It is the first message, and nobody knows yet that somebody has to sign in.
+#[test]
+fn a_ping_is_answered_whoever_is_expected() {
+    let mut world = World::oauth();
+    world.line(r#"{"jsonrpc":"2.0","id":5,"method":"ping"}"#).loaded(None).answer(1, 401, "");
+    let seen = world.seen();
+    let pong = r#"host < {"jsonrpc":"2.0","id":5,"result":{}}"#.to_owned();
+    assert!(seen.contains(&pong), "{seen:?}");
+    world.pass(Duration::from_secs(30));
+    assert!(!world.seen().iter().any(|line| line.contains("host <")));
+}

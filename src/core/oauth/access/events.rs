@@ -74,7 +74,8 @@ impl Access {
                 out.tell(Notice::NoBrowser(reason));
                 return;
             }
-            RedirectEvent::Gone if self.is_signing_in() => {
+            RedirectEvent::Gone if self.listen_again(now, out) => return,
+            RedirectEvent::Gone if matches!(self.state, State::SigningIn(..)) => {
                 let reason = "the redirect listener ended".to_owned();
                 self.fail(SignInFailure::Local { reason }, now, out);
                 return;
@@ -117,10 +118,10 @@ impl Access {
             StoreEvent::Busy(reason) => {
                 self.step_refresh(refresh::Input::Busy(reason), now, out);
             }
-            StoreEvent::Saved { generation, warning } => {
             StoreEvent::Overtaken(record) => {
                 self.step_refresh(refresh::Input::Overtaken(record), now, out);
             }
+            StoreEvent::Saved { generation, warning } => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));
                 }

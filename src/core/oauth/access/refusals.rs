@@ -45,7 +45,7 @@ impl Access {
             // While somebody is asked for more, what there was is refused. Where it can be renewed,
             // everything goes on with that, and the question has to wait; else all have to wait.
             if self.is_widening() && self.can_refresh() && !self.expects_tokens() {
-                self.give_up_widening(now, out);
+                self.put_off_widening(now, out);
                 self.refresh(Why::Needed(challenge), now, out);
             } else if let Some(widening) = &mut self.widening {
                 widening.alone = true;
