@@ -104,6 +104,9 @@ impl Access {
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
             StoreEvent::Told(notice) => out.tell(notice),
+            StoreEvent::Loaded(record, _) if matches!(self.state, State::Looking(..)) => {
+                self.looked_elsewhere(record, now);
+            }
             StoreEvent::Loaded(record, warning) => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));

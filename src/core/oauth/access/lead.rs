@@ -230,7 +230,7 @@ impl Access {
     }
 
     /// Whether a stored record holds tokens that this process does not know.
-    fn is_newer(&self, record: Option<&Record>) -> bool {
+    pub(super) fn is_newer(&self, record: Option<&Record>) -> bool {
         record.is_some_and(|record| record.has_other_tokens(self.current.as_deref()))
     }
 }
