@@ -312,6 +312,18 @@ fn a_sign_in_elsewhere_ends_the_wait_at_once() {
 }
 
 #[test]
+fn tokens_that_the_gateway_refuses_are_not_tried_in_turn() {
+    let mut world = World::oauth();
+    world.alone = false;
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "");
+    world.event(Event::Store(StoreEvent::Following(None, None)));
+    world.pass(Duration::from_secs(1));
+    let fresh = Some(record(1, "at1", 3600));
+    world.event(Event::Store(StoreEvent::Following(fresh, None))).answer(2, 401, "").seen();
+    world.pass(Duration::from_secs(5)).line(INITIALIZE).check(&["host < error 0 -31002"]);
+}
+
+#[test]
 fn a_403_speaks_of_access_in_whatever_words() {
     let mut world = World::signed_in(3600);
     let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"not for you"}}"#;

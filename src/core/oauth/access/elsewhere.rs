@@ -39,7 +39,10 @@ impl Access {
     /// Perhaps somebody has signed in elsewhere since.
     pub(super) fn look_elsewhere(&mut self, now: Moment, out: &mut Outbox<'_>) -> Readiness {
         let State::Refused(failure, until) = &self.state else { return Readiness::Wait };
-        if !now.reached(self.looked_at.saturating_add(LOOK_ELSEWHERE)) {
+        // Where the gateway refuses the tokens that there are, a sibling's renewal is no news: copies
+        // that try each other's tokens would renew them without end.
+        let hopeful = self.token().is_none() || matches!(failure, SignInFailure::Transient { .. });
+        if !hopeful || !now.reached(self.looked_at.saturating_add(LOOK_ELSEWHERE)) {
             return Readiness::Refused(failure.clone());
         }
         self.looked_at = now.uptime;
