@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::store::{Importer, Loaded, Store, SystemKeychain};
 use crate::config::Config;
 use crate::core::event::{Event, Notice, StoreCommand, StoreEvent};
+use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::Record;
 
 /// How long a sibling may hold the lock: longer than its token request may take.
@@ -96,8 +97,14 @@ fn serve(
                 }
             }
             StoreCommand::Claim(claim) => {
-                store.set_claim(claim.as_ref());
+                store.set_claim(claim.map(|claim| claim.after(store.claim())).as_ref());
                 StoreEvent::Claimed
+            }
+            StoreCommand::Worked => {
+                if matches!(store.claim(), Some(Claim::Failed { .. })) {
+                    store.set_claim(None);
+                }
+                continue;
             }
             StoreCommand::Resign(claim) => {
                 store.set_claim(claim.as_ref());

@@ -56,6 +56,8 @@ pub struct Access {
     widening_failure: Option<SignInFailure>,
     /// The scopes that were asked for in addition.
     widened: BTreeSet<String>,
+    /// Whether the others are to hear that the sign-in has worked.
+    worked: bool,
     /// When the store was last asked whether somebody has signed in elsewhere.
     looked_at: Duration,
     /// How often the sign-in under way was begun again.
@@ -149,6 +151,7 @@ impl Access {
             widening: None,
             widening_failure: None,
             widened: BTreeSet::new(),
+            worked: false,
             looked_at: Duration::ZERO,
             begun_again: 0,
             jitter: Jitter::new(seed),
@@ -258,6 +261,7 @@ impl Access {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.tell_worked(out);
         match &self.state {
             State::SigningIn(login, exchange)
                 if login.deadline().is_some_and(|deadline| now.reached(deadline)) =>

@@ -62,7 +62,7 @@ fn a_host_that_waits_for_a_person_is_answered_in_time_and_told_of_the_truth_late
     let answer =
         r#"{"id":"apexmcp-bridge-000000000000002a-1","result":{"protocolVersion":"2025-06-18"}}"#;
     world.answer(5, 200, answer);
-    assert!(world.seen()[1].ends_with("notifications/initialized"));
+    assert!(world.seen()[2].ends_with("notifications/initialized"));
     let changed = |what| {
         format!(r#"host < {{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#)
     };

@@ -224,3 +224,29 @@ fn signing_in_again_does_not_end_with_a_siblings_renewal() {
     world.event(Event::Store(StoreEvent::Leading(renewed, None)));
     assert!(world.seen().iter().any(|line| line.contains("oauth-protected-resource")));
 }
+
+/// Its tokens may be refused, and whoever says so first need not have seen the window.
+#[test]
+fn the_last_window_counts_until_the_gateway_takes_the_tokens() {
+    let mut world = claiming();
+    world.event(Event::Store(StoreEvent::Leading(None, Some(open_claim())))).seen();
+    world.event(Event::Redirect(RedirectEvent::Bound { port: 9, entropy: Box::new([1; 128]) }));
+    let url = Url::parse(&world.bridge.access.sign_in_url().unwrap()).unwrap();
+    let state = url.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned();
+    let query = Secret::new(format!("code=x&state={state}"));
+    world.event(Event::Redirect(RedirectEvent::Redirected { id: 1, query }));
+    world.granted("at1").seen();
+    world.saved(1);
+    let seen = world.seen();
+    assert!(seen.contains(&"resign failed".to_owned()), "{seen:?}");
+    world.answer(2, 200, RESULT);
+    assert_eq!(world.seen().last().unwrap(), "worked");
+
+    let window_at = |claim| match claim {
+        Claim::Failed { window_at, .. } => window_at,
+        _ => None,
+    };
+    assert_eq!(window_at(failed(9, None, false).after(Some(Claim::window(7)))), Some(7));
+    assert_eq!(window_at(failed(9, Some(8), false).after(Some(Claim::window(7)))), Some(8));
+    assert_eq!(window_at(failed(9, None, false).after(Some(open_claim()))), Some(1_000_000));
+}

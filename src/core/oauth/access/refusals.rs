@@ -13,12 +13,19 @@ const MAX_REFUSALS: u8 = 2;
 impl Access {
     /// A request went through.
     pub fn accepted(&mut self) {
-        if self.standing == Standing::SignedIn {
+        if self.standing == Standing::SignedIn && !self.has_login() {
             // The person who signed in has what they came for; the next window is another matter.
-            self.window_at = None;
+            self.worked |= self.window_at.take().is_some();
         }
         self.standing = Standing::Known;
         self.refusals = 0;
+    }
+
+    /// Tells the others that the sign-in has worked.
+    pub(super) fn tell_worked(&mut self, out: &mut Outbox<'_>) {
+        if std::mem::take(&mut self.worked) {
+            out.push(Effect::Store(StoreCommand::Worked));
+        }
     }
 
     /// A request was refused with 401, sent with the tokens of generation `used`.

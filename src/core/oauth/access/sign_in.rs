@@ -142,7 +142,9 @@ impl Access {
                 }
                 login::Step::Done(record) => {
                     self.widening_decided();
-                    out.push(Effect::Store(StoreCommand::Resign(None)));
+                    // Whether it has worked is seen when the gateway takes the tokens.
+                    let window = self.window_at.map(Claim::window);
+                    out.push(Effect::Store(StoreCommand::Resign(window)));
                     self.adopt(Some(record), Standing::SignedIn, now);
                     continue;
                 }

@@ -60,6 +60,7 @@ impl Access {
         }
         // Whatever is missing, the token itself is good.
         self.accepted();
+        self.tell_worked(out);
         if self.has_login() {
             // It is one thing to ask at a time; the rest is seen afterwards.
             return Widened::Wait;

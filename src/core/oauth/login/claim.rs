@@ -54,6 +54,19 @@ impl Claim {
         window_at.map(Self::window)
     }
 
+    /// The same claim in the place of another one: whoever says that it came to nothing, and has
+    /// not seen the window, must not make others forget when that opened.
+    #[must_use]
+    pub fn after(self, before: Option<Self>) -> Self {
+        match (self, before.and_then(Self::over)) {
+            (
+                Self::Failed { reason, at, window_at: None, passing },
+                Some(Self::Failed { window_at, .. }),
+            ) => Self::Failed { reason, at, window_at, passing },
+            (claim, _) => claim,
+        }
+    }
+
     /// When the last window opened, and no more.
     pub fn window(at: u64) -> Self {
         let reason = "it was not finished".to_owned();
