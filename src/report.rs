@@ -49,7 +49,7 @@ pub fn exit_code(failure: &Failure) -> u8 {
 pub fn hint(failure: &Failure) -> Option<String> {
     Some(match failure {
         Failure::Unreachable { .. } => {
-            "check the URL, the network and the proxy settings; the next request tries again".to_owned()
+            "check the URL, the network and the proxy settings, and try again".to_owned()
         }
         Failure::Untrusted { .. } => {
             "if your organisation's network or the gateway has an authority of its own, name its certificate: `--ca-cert FILE`, or NODE_EXTRA_CA_CERTS".to_owned()
@@ -110,12 +110,17 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
         SignInFailure::FreshTokenRefused => {
             "sign in with an account that belongs to this organisation; if it does, this is for the operator of the gateway"
         }
-        SignInFailure::Transient { .. } => "nothing is lost; a later request tries again",
+        SignInFailure::Transient { .. } | SignInFailure::Elsewhere { passing: true, .. } => {
+            "nothing is lost; a later request tries again"
+        }
         SignInFailure::Unfinished { url } if !url.is_empty() => {
             "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login` and the server's URL"
         }
         SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
             "sign in from a terminal with `apexmcp-bridge login` and the server's URL, or use an API key"
+        }
+        SignInFailure::Stuck => {
+            "end the other copies of this program, or restart the MCP client, and try again"
         }
         SignInFailure::Elsewhere { .. } => {
             "try again in a minute, sign in from a terminal with `apexmcp-bridge login` and the server's URL, or use an API key"

@@ -50,7 +50,8 @@ Exit status:
   2    The command line is wrong
   4    A sign-in is needed, or the credential was refused
   5    The gateway cannot be reached, or does not answer in time
-  6    This machine: the sign-in redirect cannot be listened for
+  6    This machine: the sign-in redirect cannot be listened for, or a file
+       cannot be read or written
   129, 130, 143
        Ended by SIGHUP, SIGINT, SIGTERM
 

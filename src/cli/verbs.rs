@@ -100,7 +100,8 @@ fn read(
         ("status", config) => {
             let check = has("--check");
             if check && config.is_none() {
-                return Err(Misuse::new("`--check` asks a server, and none is given"));
+                return Err(Misuse::new("`--check` asks a server, and none is given")
+                    .hint("`apexmcp-bridge status` lists the sign-ins that there are"));
             }
             let config = config.map(|mut config| {
                 config.caller = Caller::Nobody;
@@ -171,7 +172,8 @@ Examples:
   $ apexmcp-bridge login acme --no-browser
 
 Exit status: 0 signed in, or nobody has to; 2 wrong command line; 4 the sign-in
-did not work; 5 the server cannot be reached; 6 something local is wrong.
+did not work; 5 the server cannot be reached; 6 this machine: the sign-in
+redirect cannot be listened for, or a file cannot be read or written.
 ",
     },
     Verb {

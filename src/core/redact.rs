@@ -53,7 +53,7 @@ impl<'a> Hidden<'a> {
             Failure::SignIn(failure) => match failure {
                 SignInFailure::ServerMisbehaved { got: text, .. }
                 | SignInFailure::Transient { cause: text, .. }
-                | SignInFailure::Elsewhere { reason: text } => self.text(text),
+                | SignInFailure::Elsewhere { reason: text, .. } => self.text(text),
                 SignInFailure::Refused { error, description, .. } => {
                     self.text(error);
                     if let Some(text) = description {

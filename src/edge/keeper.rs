@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::store::{Importer, Loaded, Store, SystemKeychain};
 use crate::config::Config;
 use crate::core::event::{Event, Notice, StoreCommand, StoreEvent};
+use crate::core::oauth::login::Claim;
 use crate::core::oauth::record::Record;
 
 /// How long a sibling may hold the lock: longer than its token request may take.
@@ -96,8 +97,14 @@ fn serve(
                 }
             }
             StoreCommand::Claim(claim) => {
-                store.set_claim(claim.as_ref());
+                store.set_claim(claim.map(|claim| claim.after(store.claim())).as_ref());
                 StoreEvent::Claimed
+            }
+            StoreCommand::Worked => {
+                if matches!(store.claim(), Some(Claim::Failed { .. })) {
+                    store.set_claim(None);
+                }
+                continue;
             }
             StoreCommand::Resign(claim) => {
                 store.set_claim(claim.as_ref());
@@ -169,8 +176,11 @@ fn doubt(store: &mut Store, generation: u64) {
 /// Writes under the lock: the one that is held, or one of its own for a sign-in, whose record
 /// must be newer than whatever a sibling has stored meanwhile.
 fn save(store: &mut Store, mut record: Record) -> StoreEvent {
-    let own = !store.is_locked();
+    let own = !store.is_locked() || store.owes();
     let mut warning = None;
+    if !own && let Some(record) = store.overtaken() {
+        return StoreEvent::Overtaken(Box::new(record));
+    }
     if own {
         match store.lock(PATIENCE) {
             Ok(Loaded { record: Some(stored), .. }) => {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use url::Url;
+use url::form_urlencoded::Serializer;
 
 use super::client::Clients;
 use super::http::{failure, read};
+use super::{assertion, clock};
 use crate::config::Network;
 use crate::core::oauth::discovery::check_endpoint;
 use crate::core::oauth::grant::client_authentication;
@@ -34,7 +36,7 @@ pub fn revoke(record: &Record, network: &Network) -> Result<bool, String> {
     let client = Clients::new(network.clone()).get(&endpoint).map_err(|failure| failure.cause)?;
     runtime.block_on(async {
         for (hint, token) in all {
-            let (authorization, mut form) = client_authentication(&record.client);
+            let (authorization, mut form) = authentication(record)?;
             form.append_pair("token", token.expose()).append_pair("token_type_hint", hint);
             let mut request = reqwest::Request::new(reqwest::Method::POST, endpoint.clone());
             let headers = request.headers_mut();
@@ -50,6 +52,19 @@ pub fn revoke(record: &Record, network: &Network) -> Result<bool, String> {
         }
         Ok(true)
     })
+}
+
+/// How the client proves who it is, with its key if it has one (RFC 7009 §2.1, RFC 7523 §2.2).
+fn authentication(
+    record: &Record,
+) -> Result<(Option<http::HeaderValue>, Serializer<'static, String>), String> {
+    let client = &record.client;
+    let Some(key) = &client.key else { return Ok(client_authentication(client)) };
+    let assertion = assertion::sign(key, &client.id, &record.issuer, clock::unix())?;
+    let mut form = Serializer::new(String::new());
+    form.append_pair("client_assertion_type", assertion::TYPE);
+    form.append_pair("client_assertion", &assertion);
+    Ok((None, form))
 }
 
 async fn ask(

@@ -20,9 +20,14 @@ use crate::run::{self, Ended};
 /// Signs in.
 pub(crate) fn login(config: &Config, warnings: &[String]) -> ExitCode {
     if config.access == AccessMode::Static {
-        let hint = "leave the header and `APEXMCP_API_KEY` out to sign in with a browser";
-        run::complain("a credential is configured, so nobody has to sign in", Some(hint));
-        return ExitCode::from(2);
+        let log = Log::stderr();
+        run::warn(config, warnings, &log);
+        log.line(
+            "a credential is configured, so nobody has to sign in; leave the header and \
+             `APEXMCP_API_KEY` out to sign in with a browser",
+        );
+        log.close();
+        return ExitCode::SUCCESS;
     }
     let runtime = match run::runtime() {
         Ok(runtime) => runtime,

@@ -63,6 +63,9 @@ fn end(place: &Where, request: &LogoutRequest, log: &Log) -> Result<Option<Revok
         Revoked::Yes
     };
     let had_tokens = record.tokens.is_some();
+    if !had_tokens && !request.forget_client {
+        return Ok(None);
+    }
     if request.forget_client {
         store.forget()?;
     } else {
@@ -72,21 +75,19 @@ fn end(place: &Where, request: &LogoutRequest, log: &Log) -> Result<Option<Revok
             generation: record.generation + 1,
             ..record.clone()
         };
-        if let Some(warning) = store.save(&left) {
-            log.line(&format!("warning: {warning}"));
-        }
+        // That there is no keychain matters no more: no token is in it.
+        let warning = store.save(&left);
         if store.is_unsaved() {
+            if let Some(warning) = warning {
+                log.line(&format!("warning: {warning}"));
+            }
             // What cannot be emptied is deleted, the client registration with it.
             store.forget()?;
         }
         store.forget_introduction();
     }
-    let server = &record.server;
-    if had_tokens || request.forget_client {
-        log.line(&printable(&format!("signed out of {server}")));
-        return Ok(Some(revoked));
-    }
-    Ok(None)
+    log.line(&printable(&format!("signed out of {}", record.server)));
+    Ok(Some(revoked))
 }
 
 /// The record as the server knows its client: a configured secret is not stored.
@@ -95,6 +96,7 @@ fn with_secret(record: &Record, request: &LogoutRequest) -> Record {
     let client = request.config.as_ref().and_then(|config| config.login.client.as_ref());
     if let Some(client) = client.filter(|client| client.id == record.client.id) {
         record.client.secret.clone_from(&client.secret);
+        record.client.key.clone_from(&client.key);
     }
     record
 }

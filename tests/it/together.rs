@@ -32,6 +32,43 @@ fn copies_started_together_open_one_window() {
     assert_eq!((home.browsers(), registrations(&gateway)), (1, 1));
 }
 
+/// One copy meets a moment's trouble; neither it nor the others fail for that.
+#[test]
+fn a_moments_trouble_of_the_server_fails_no_copy() {
+    for fault in ["http.status=503@prm#1", "http.status=503@asm#1", "http.status=503@register#1"] {
+        let gateway = gateway();
+        gateway.order(fault).unwrap();
+        let home = Home::new();
+        let url = gateway.http_url("acme");
+        let mut copies: Vec<_> =
+            (0..5).map(|_| Bridge::start_with(&home, Person::Present, &[&url], &[])).collect();
+        for copy in &mut copies {
+            let answer = copy.handshake("2025-06-18");
+            assert!(answer["result"].is_object(), "{fault}: {answer}");
+            let answer = copy.call(1, "echo", json!({ "text": "hello" }));
+            assert_eq!(answer["result"]["content"][0]["text"], "hello", "{fault}: {answer}");
+        }
+        for copy in copies {
+            check_end(&copy.end(), 0);
+        }
+        assert_eq!(home.browsers(), 1);
+    }
+}
+
+/// The person has signed in, and the token endpoint cannot just now.
+#[test]
+fn a_sign_in_is_not_lost_to_one_503() {
+    let gateway = gateway();
+    gateway.order("token.http_503#1").unwrap();
+    let home = Home::new();
+    let mut bridge = Bridge::start(&home, &[&gateway.http_url("acme")]);
+    let answer = bridge.handshake("2025-06-18");
+    assert!(answer["result"].is_object(), "{answer}");
+    check_end(&bridge.end(), 0);
+    assert_eq!(home.browsers(), 1);
+    assert!(home.page().contains("You are signed in"), "{}", home.page());
+}
+
 #[test]
 fn a_sign_in_outlives_the_copy_that_began_it() {
     let gateway = gateway();

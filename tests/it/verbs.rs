@@ -170,3 +170,31 @@ fn a_sign_in_that_nobody_keeps_is_no_success() {
     assert_eq!(output.status.code(), Some(6), "{text}");
     assert!(text.contains("not kept"), "{text}");
 }
+
+#[test]
+fn with_a_key_nobody_has_to_sign_in() {
+    let home = Home::new();
+    let mut login = command(&home, &["login", "http://127.0.0.1:1/mcp"]);
+    let (status, stdout, stderr) = texts(&login.env("APEXMCP_API_KEY", "k").output().unwrap());
+    assert_eq!((status, stdout.as_str()), (0, ""), "{stderr}");
+    assert!(stderr.contains("nobody has to sign in") && !stderr.contains("error"), "{stderr}");
+}
+
+/// Nor is a keychain that is not there worth a word where nothing is kept.
+#[test]
+fn where_there_is_nothing_to_end_nothing_else_is_said() {
+    let gateway = gateway();
+    let (home, url) = (Home::new(), gateway.http_url("acme"));
+    let on_keychain = |verb: &str| {
+        let mut command = command(&home, &[verb, &url]);
+        // No bus, so no keychain.
+        command.env("APEXMCP_BRIDGE_TOKEN_STORE", "keychain").env("DBUS_SESSION_BUS_ADDRESS", "x:");
+        texts(&command.output().unwrap())
+    };
+    let (status, _, stderr) = on_keychain("login");
+    let plain = stderr.contains("no keychain (it is not there, or does not work)");
+    assert!(status == 0 && plain, "{stderr}");
+    assert_eq!(on_keychain("logout"), (0, String::new(), format!("signed out of {url}\n")));
+    let nothing = "there is no sign-in to end\n".to_owned();
+    assert_eq!(on_keychain("logout"), (0, String::new(), nothing));
+}

@@ -70,6 +70,50 @@ fn a_client_that_somebody_has_registered() {
     }
 }
 
+/// What proves who the client is stays where it is configured, and whoever goes on with the sign-in
+/// of a copy that was killed has it from there.
+#[test]
+fn a_registered_client_whose_copy_is_killed() {
+    let key = ring_key();
+    let proof = Authentication::PrivateKeyJwt(vec![key.public]);
+    let secret = Authentication::SecretBasic("s:/%".to_owned());
+    let with_secret = r#"{"client_id":"own","client_secret":"s:/%"}"#;
+    for (authentication, info) in [(proof, r#"{"client_id":"own"}"#), (secret, with_secret)] {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let redirect = format!("http://localhost:{port}/oauth/callback");
+        let clients = vec![StaticClient::new("own", &redirect, authentication)];
+        let gateway = Gateway::start(Plan { clients, ..plan() }).unwrap();
+        let home = Home::new();
+        let (url, port) = (gateway.http_url("acme"), port.to_string());
+        let path = home.path().join("key.pem");
+        std::fs::write(&path, &key.pem).unwrap();
+        let mut args = vec![url.as_str(), &port, "--static-oauth-client-info", info];
+        if info != with_secret {
+            args.extend(["--client-private-key", path.to_str().unwrap()]);
+        }
+        let mut first = Bridge::start_with(&home, Person::Absent, &args, &[]);
+        first.send(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#);
+        home.wait_for_browser();
+        first.kill();
+        for file in std::fs::read_dir(home.state()).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            assert!(!text.contains("s:/%"), "{text}");
+        }
+        let mut second = Bridge::start_with(&home, Person::Absent, &args, &[]);
+        second.handshake("2025-06-18");
+        home.finish_sign_in();
+        let answer = second.call(1, "echo", json!({ "text": "hello" }));
+        assert_eq!(answer["result"]["content"][0]["text"], "hello", "{answer}");
+        check_end(&second.end(), 0);
+        assert_eq!(home.browsers(), 1);
+        // Nor can anybody else end the sign-in at the server.
+        args.insert(0, "logout");
+        let output = home.command(Person::Absent).args(&args).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && told.contains("signed out"), "{told}");
+    }
+}
+
 #[test]
 fn a_server_that_registers_nobody_says_what_to_configure() {
     let gateway = Gateway::start(Plan { registration: Registration::Closed, ..plan() }).unwrap();
@@ -215,6 +259,39 @@ fn more_scope_for_one_call() {
     assert!(bridge.call(3, "echo", json!({ "text": "x" }))["result"].is_object());
     check_end(&bridge.end(), 0);
     assert_eq!(home.browsers(), 2);
+}
+
+/// While somebody is asked for more, the token is refused: everything goes on, and so does the page.
+#[test]
+fn a_question_for_more_outlives_a_renewal() {
+    let plan = Plan { challenge_scope: Some("mcp:call:demo".to_owned()), ..plan() };
+    let gateway = Gateway::start(plan).unwrap();
+    let (home, url) = (Home::new(), gateway.http_url("acme"));
+    let mut first = Bridge::start(&home, &[&url]);
+    first.handshake("2025-06-18");
+    check_end(&first.end(), 0);
+    std::fs::remove_file(home.path().join("browsers")).unwrap();
+    let mut bridge = Bridge::start_with(&home, Person::Absent, &[&url], &[]);
+    bridge.handshake("2025-06-18");
+    let query = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"query_postgres_orders","arguments":{"sql":"select * from orders limit 1"}}}"#;
+    bridge.send(query);
+    home.wait_for_browser();
+    gateway.expire_access_tokens();
+    assert!(bridge.call(3, "echo", json!({ "text": "x" }))["result"].is_object());
+    // The call was refused once more, and the page leads to a listener again.
+    let opened = std::fs::read_to_string(home.path().join("browsers")).unwrap();
+    let (_, port) = opened.split_once("localhost%3A").unwrap();
+    let address = format!("127.0.0.1:{}", port.split_once('%').unwrap().0);
+    let refused = || gateway.requests().iter().filter(|seen| seen.status == Some(403)).count();
+    assert!((0..1000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        refused() == 2 && std::net::TcpStream::connect(&address).is_ok()
+    }));
+    home.finish_sign_in();
+    let rows = bridge.answer(2);
+    assert!(rows["result"].is_object(), "{rows}");
+    check_end(&bridge.end(), 0);
+    assert_eq!(home.browsers(), 1, "the page that was open");
 }
 
 #[test]

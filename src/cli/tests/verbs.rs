@@ -49,7 +49,12 @@ fn what_is_missing_or_unknown_is_told() {
         "error: no server is given, and not `--all` either
          hint: `apexmcp-bridge status` lists the sign-ins that there are",
     );
-    check(&["status", "--check"], &[], "error: `--check` asks a server, and none is given");
+    check(
+        &["status", "--check"],
+        &[],
+        "error: `--check` asks a server, and none is given
+         hint: `apexmcp-bridge status` lists the sign-ins that there are",
+    );
     check(
         &["status", "--jsn"],
         &[],

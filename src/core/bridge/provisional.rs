@@ -109,8 +109,26 @@ impl Bridge {
         Some((index, outgoing.since.saturating_add(wait)))
     }
 
+    /// A ping asks whether somebody is there, and while a person is expected only this program is.
+    fn answer_pings(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        if !self.access.is_signing_in() || self.closing.is_some() {
+            return;
+        }
+        loop {
+            let index = self.queue.iter().position(|outgoing| outgoing.urgent);
+            let Some(outgoing) = index.and_then(|index| self.queue.remove(index)) else { return };
+            self.not_asked(&outgoing);
+            for id in outgoing.kind.ids() {
+                self.pending.remove(id);
+                let pong = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, id.to_json());
+                self.tell_host(pong.into(), None, now, out);
+            }
+        }
+    }
+
     /// Answers what has waited long enough.
     pub(super) fn tick_credential(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.answer_pings(now, out);
         while let Some((index, deadline)) = self.overdue() {
             if !now.reached(deadline) {
                 return;

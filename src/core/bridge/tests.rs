@@ -239,6 +239,7 @@ fn render(effect: &Effect) -> Option<String> {
         Effect::Store(StoreCommand::Lead) => "lead".to_owned(),
         Effect::Store(StoreCommand::Claim(claim)) => claim_text("claim", claim.as_ref()),
         Effect::Store(StoreCommand::Resign(claim)) => claim_text("resign", claim.as_ref()),
+        Effect::Store(StoreCommand::Worked) => "worked".to_owned(),
         Effect::Store(StoreCommand::Remember(_)) => "remember".to_owned(),
         Effect::Store(StoreCommand::Unlock) => "unlock".to_owned(),
         Effect::Store(StoreCommand::Doubt(_)) => "doubt".to_owned(),

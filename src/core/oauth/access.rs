@@ -23,16 +23,13 @@ use crate::core::outbox::Outbox;
 use crate::core::time::{Due, Moment};
 use crate::secret::Secret;
 
+mod elsewhere;
 mod events;
 mod lead;
 mod refusals;
 mod renew;
 mod sign_in;
 mod widen;
-
-/// After a failed sign-in, how long requests get the same failure before a new window may open: a
-/// host that retries in a loop must not open one window after the other.
-const SIGN_IN_PAUSE: Duration = Duration::from_mins(1);
 
 /// The credential of this process.
 #[derive(Debug)]
@@ -59,6 +56,12 @@ pub struct Access {
     widening_failure: Option<SignInFailure>,
     /// The scopes that were asked for in addition.
     widened: BTreeSet<String>,
+    /// Whether the others are to hear that the sign-in has worked.
+    worked: bool,
+    /// When the store was last asked whether somebody has signed in elsewhere.
+    looked_at: Duration,
+    /// How often the sign-in under way was begun again.
+    begun_again: u8,
     jitter: Jitter,
     backoff: Backoff,
 }
@@ -92,6 +95,8 @@ enum State {
     SigningIn(Box<Login>, Option<ExchangeId>),
     /// Nothing works before this moment.
     Refused(SignInFailure, Duration),
+    /// The same, and the store was asked whether somebody has signed in elsewhere.
+    Looking(SignInFailure, Duration),
 }
 
 /// Why the tokens are being renewed.
@@ -146,6 +151,9 @@ impl Access {
             widening: None,
             widening_failure: None,
             widened: BTreeSet::new(),
+            worked: false,
+            looked_at: Duration::ZERO,
+            begun_again: 0,
             jitter: Jitter::new(seed),
             backoff: Backoff::new(seed),
         }
@@ -173,7 +181,10 @@ impl Access {
     /// Whether no request can be sent before something else has happened.
     pub fn is_waiting(&self) -> bool {
         self.is_signing_in()
-            || matches!(self.state, State::Reading | State::Refreshing(_, Why::Needed(_)))
+            || matches!(
+                self.state,
+                State::Reading | State::Looking(..) | State::Refreshing(_, Why::Needed(_))
+            )
     }
 
     /// Whether the store has not answered yet.
@@ -214,13 +225,12 @@ impl Access {
                 Readiness::Ready(self.token())
             }
             State::Reading
+            | State::Looking(..)
             | State::Claiming(_)
             | State::SigningIn(..)
             | State::Refreshing(_, Why::Needed(_)) => Readiness::Wait,
             State::Refreshing(_, Why::Early) if self.expired(now) => Readiness::Wait,
-            State::Refused(failure, until) if !now.reached(*until) => {
-                Readiness::Refused(failure.clone())
-            }
+            State::Refused(_, until) if !now.reached(*until) => self.look_elsewhere(now, out),
             State::Refused(..) | State::Idle if self.can_refresh() && self.expired(now) => {
                 self.refresh(Why::Needed(None), now, out);
                 Readiness::Wait
@@ -251,6 +261,7 @@ impl Access {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        self.tell_worked(out);
         match &self.state {
             State::SigningIn(login, exchange)
                 if login.deadline().is_some_and(|deadline| now.reached(deadline)) =>
@@ -313,21 +324,5 @@ impl Access {
         self.state = State::Idle;
         self.widening = None;
         self.plan(now);
-    }
-
-    fn refuse(&mut self, failure: SignInFailure, now: Moment) {
-        // What there was before somebody was asked for more is as good as ever.
-        let kept = self.widening.take().is_some_and(|widening| !widening.alone);
-        if kept {
-            self.state = State::Idle;
-            self.widening_failure = Some(failure);
-        } else {
-            let pause = match failure {
-                // Nobody was asked for anything yet.
-                SignInFailure::Transient { .. } => self.backoff.next_wait(),
-                _ => SIGN_IN_PAUSE,
-            };
-            self.state = State::Refused(failure, now.after(pause));
-        }
     }
 }

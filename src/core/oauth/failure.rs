@@ -60,7 +60,12 @@ pub enum SignInFailure {
     Elsewhere {
         /// What went wrong there.
         reason: String,
+        /// Whether nobody was asked for anything yet, and the next try may work.
+        passing: bool,
     },
+    /// Another process of this person has begun, and neither ends nor goes on.
+    #[error("another process has begun the sign-in and does not go on with it")]
+    Stuck,
     /// The redirect listener could not be started: this machine.
     #[error("cannot listen for the sign-in on this machine: {reason}")]
     Local {

@@ -204,7 +204,36 @@ impl Login {
     pub fn resume(start: Start, open: Box<OpenSignIn>, now: Moment, out: &mut Vec<Step>) -> Self {
         let Some(port) = open.port() else { return Self::new(start, out) };
         out.push(Step::Redirect(bind(&start, vec![port])));
-        Self { start, state: State::ExpectOldListener(Box::new(open.resume(now))) }
+        let expect = Box::new(open.resume(&start, now));
+        Self { start, state: State::ExpectOldListener(expect) }
+    }
+
+    /// All that is needed to go on with it later, while its page is open.
+    pub fn open(&self, window_at: Option<u64>, now: Moment) -> Option<Box<OpenSignIn>> {
+        match &self.state {
+            State::ExpectClaimed(expect) | State::ExpectRedirect(expect) => {
+                Some(Box::new(OpenSignIn::new(&self.start, expect, window_at, now)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether somebody was asked for something, or is about to be.
+    pub fn has_asked(&self) -> bool {
+        match &self.state {
+            State::ExpectClaimed(_)
+            | State::ExpectRedirect(_)
+            | State::ExpectOldListener(_)
+            | State::ExpectDevice(_)
+            | State::ExpectSaved(..) => true,
+            State::ExpectTokens(expect) => expect.browser.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What the gateway's 401 or 403 said.
+    pub fn challenge(&self) -> Option<Challenge> {
+        self.start.challenge.clone()
     }
 
     /// When the sign-in gives up on the person.
@@ -299,7 +328,9 @@ impl Login {
                 return Ok(Self::new(without_client(start), out));
             }
             (State::ExpectTokens(mut expect), Input::Granted(answer)) => {
-                if tokens::without_resource(&mut expect, &answer, out) {
+                if tokens::without_resource(&mut expect, &answer, out)
+                    || tokens::once_more(&mut expect, &answer, out)
+                {
                     State::ExpectTokens(expect)
                 } else {
                     tokens::tokens(&start, *expect, *answer, now, out)?

@@ -31,6 +31,8 @@ pub enum Input {
     Granted(Box<GrantAnswer>),
     /// The record is stored under this generation.
     Saved(u64),
+    /// It is not, because somebody else has stored this meanwhile.
+    Overtaken(Box<Record>),
 }
 
 /// What a refresh asks for.
@@ -160,6 +162,11 @@ impl Refresh {
             }
             (State::ExpectMarked(record), Input::Saved(_)) => {
                 ask(record, Attempt::First, &terms, out)
+            }
+            (State::ExpectMarked(_) | State::ExpectSaved(_), Input::Overtaken(record)) => {
+                out.push(Step::Unlock);
+                out.push(Step::Done(Outcome::Adopted(record)));
+                State::Done
             }
             (State::ExpectTokens(record, attempt), Input::Granted(answer)) => {
                 granted(record, attempt, *answer, &terms, now, out)

@@ -104,14 +104,28 @@ pub(super) struct Answer {
     token_type: String,
     #[serde(default)]
     expires_in: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     refresh_token: Option<RefreshToken>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     id_token: Option<Secret>,
     #[serde(default)]
     scope: Value,
     #[serde(skip, default = "bearer_type")]
     parsed_type: BasicTokenType,
+}
+
+/// A member that the tokens can do without: what is no text in it is nothing, and a number is one.
+fn lenient<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned,
+{
+    let text = match Value::deserialize(from)? {
+        Value::String(text) => Value::String(text),
+        Value::Number(number) => Value::String(number.to_string()),
+        _ => return Ok(None),
+    };
+    Ok(serde_json::from_value(text).ok())
 }
 
 fn bearer() -> String {
@@ -237,6 +251,10 @@ mod tests {
         assert_eq!(
             read(200, r#"{"access_token":"a","refresh_token":"r","scope":["x","y"]}"#),
             r#"a Some("r") None Some("x y")"#
+        );
+        assert_eq!(
+            read(200, r#"{"access_token":"a","refresh_token":7,"id_token":{},"expires_in":null}"#),
+            r#"a Some("7") None None"#
         );
         assert_eq!(
             read(200, r#"{"access_token":"a","expires_in":1e12}"#),

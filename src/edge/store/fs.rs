@@ -46,14 +46,51 @@ pub(in crate::edge) fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> Result<
 
 /// Opens the lock file, which is never removed: two processes that wait for one file must not
 /// come to hold two.
-pub(super) fn open_lock(dir: &Path, path: &Path) -> Result<File, StoreError> {
+///
+/// Where nothing can be written it is opened for reading, which is enough for the kernel; where it
+/// was never made, `instead` is.
+pub(super) fn open_lock(
+    dir: &Path,
+    path: &Path,
+    instead: Option<&Path>,
+) -> Result<File, StoreError> {
     make(dir)?;
     match path.symlink_metadata() {
         Ok(metadata) => check(path, &metadata)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(imp::create(path)?)
+    let error = match imp::create(path) {
+        Ok(file) => return Ok(file),
+        Err(error) => error,
+    };
+    let kinds = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
+    if kinds.contains(&error.kind()) {
+        for path in [Some(path), instead].into_iter().flatten() {
+            if path.symlink_metadata().is_ok_and(|metadata| check(path, &metadata).is_ok())
+                && let Ok(file) = imp::open(path)
+            {
+                return Ok(file);
+            }
+        }
+    }
+    Err(error.into())
+}
+
+/// Whether this open file is still what is found at its path: a lock on one that was deleted keeps
+/// nobody away.
+pub(super) fn is_there(file: &File, path: &Path, instead: Option<&Path>) -> bool {
+    let Ok(own) = file.metadata() else { return true };
+    let found = |path: &Path| path.symlink_metadata().is_ok_and(|found| imp::same(&own, &found));
+    [Some(path), instead].into_iter().flatten().any(found)
+}
+
+/// Why nothing can be written, if so.
+pub(super) fn try_to_write(dir: &Path) -> Result<(), StoreError> {
+    let mut file = NamedTempFile::new_in(dir)?;
+    // As much as a record takes, about.
+    file.write_all(&[0; 8 << 10])?;
+    Ok(file.as_file().sync_all()?)
 }
 
 /// Refuses a directory in which somebody else may have put something.
@@ -115,6 +152,10 @@ mod imp {
         File::open(dir)?.sync_all()
     }
 
+    pub(super) fn same(left: &Metadata, right: &Metadata) -> bool {
+        (left.dev(), left.ino()) == (right.dev(), right.ino())
+    }
+
     /// What speaks against keeping a credential there.
     pub(super) fn objection(metadata: &Metadata) -> Option<&'static str> {
         if metadata.uid() != rustix::process::geteuid().as_raw() {
@@ -148,6 +189,11 @@ mod imp {
     #[expect(clippy::unnecessary_wraps, reason = "one signature for every system")]
     pub(super) fn sync_dir(_: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    /// An open file cannot be deleted there.
+    pub(super) fn same(_: &Metadata, _: &Metadata) -> bool {
+        true
     }
 
     /// The user's own profile directory is private by its access list. Never run on Windows.

@@ -48,6 +48,11 @@ pub trait Keychain {
     fn key_again(&mut self) -> Result<Key, KeychainError> {
         self.key(false)
     }
+
+    /// The key that the keychain has now, whatever it had before.
+    fn key_anew(&mut self) -> Result<Key, KeychainError> {
+        self.key(false)
+    }
 }
 
 /// The keychain of the operating system. The key is asked for once a process.
@@ -95,6 +100,11 @@ impl Keychain for SystemKeychain {
     fn key_again(&mut self) -> Result<Key, KeychainError> {
         self.ask(false, if self.desktop { PERSON } else { LIMIT })
     }
+
+    fn key_anew(&mut self) -> Result<Key, KeychainError> {
+        (self.known, self.failed) = (None, None);
+        self.ask(false, LIMIT)
+    }
 }
 
 /// Runs `work` on a thread of its own, which is left behind if it takes too long.
@@ -113,7 +123,7 @@ fn with_limit(
 }
 
 fn system_key(create: bool) -> Result<Key, KeychainError> {
-    let unusable = |error: &keyring::v1::Error| KeychainError::Unusable(error.to_string());
+    let unusable = |error: &keyring::v1::Error| KeychainError::Unusable(why(error));
     keyring::v1::Entry::store_status().as_ref().map_err(unusable)?;
     let entry = imp::entry(SERVICE, USER).map_err(|error| unusable(&error))?;
     match entry.get_password() {
@@ -129,6 +139,15 @@ fn system_key(create: bool) -> Result<Key, KeychainError> {
         }
         Err(keyring::v1::Error::NoEntry) => Err(KeychainError::NoKey),
         Err(error) => Err(unusable(&error)),
+    }
+}
+
+/// Why it cannot be used, in words for people: what the libraries below say is for their authors.
+fn why(error: &keyring::v1::Error) -> String {
+    match error {
+        keyring::v1::Error::NoStorageAccess(_) => "it is locked, or refuses access".to_owned(),
+        keyring::v1::Error::PlatformFailure(_) => "it is not there, or does not work".to_owned(),
+        error => error.to_string(),
     }
 }
 

@@ -6,9 +6,8 @@
 //! the kernel, so that a process which dies gives it back.
 
 use std::fmt::Write as _;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use ring::digest;
@@ -21,13 +20,13 @@ use crate::core::oauth::record::Record;
 pub(super) mod fs;
 mod import;
 mod keychain;
+mod lock;
 mod vault;
 
 pub use import::Importer;
 pub use keychain::{Keychain, KeychainError, SystemKeychain};
 
-/// How long between two looks at a lock that somebody else holds.
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
+use lock::take;
 
 /// The store of one server.
 pub struct Store {
@@ -40,6 +39,8 @@ pub struct Store {
     /// Whether it is not on the disk, because it could not be written.
     unsaved: bool,
     lock: Option<File>,
+    /// What the file held when the lock was taken, or when this process wrote it last.
+    base: Option<Vec<u8>>,
     /// Whether the lock would have been given back, if everything were written.
     owes: bool,
     /// Held by the one process that signs in.
@@ -59,6 +60,12 @@ pub enum StoreError {
     /// Somebody else holds the lock.
     #[error("another process has held the token store for {0} s")]
     Busy(u64),
+    /// Somebody else holds the lock, and keeps it because nothing can be written.
+    #[error(
+        "another process keeps the token store, because nothing can be written there: {0}; make \
+         room, or end that process"
+    )]
+    Full(std::io::Error),
     /// The place is not safe for a credential.
     #[error("`{path}` {why}")]
     Unsafe {
@@ -123,6 +130,7 @@ impl Store {
             memory: None,
             unsaved: false,
             lock: None,
+            base: None,
             owes: false,
             lead: None,
             warned: false,
@@ -192,64 +200,9 @@ impl Store {
         }
     }
 
-    /// Takes the lock, waiting up to `patience` for somebody else; returns what is stored.
-    ///
-    /// Where no lock can be had for another reason than that somebody holds it, nothing can be
-    /// written either: this process goes on with what it knows, in memory.
-    pub fn lock(&mut self, patience: Duration) -> Result<Loaded, StoreError> {
-        let had = self.is_locked();
-        // Whoever holds it for what could not be written begins something new with it.
-        self.owes = false;
-        let known = self.memory.clone();
-        if let (Some(dir), None) = (self.place(), &self.lock) {
-            match take(dir, &format!("{}.lock", self.name), patience) {
-                Ok(file) => self.lock = Some(file),
-                Err(error @ StoreError::Busy(_)) => return Err(error),
-                Err(error) => {
-                    let stored = self.load().ok().and_then(|found| found.record);
-                    let record = stored.or(known);
-                    return Ok(Loaded { record, warning: Some(error.to_string()) });
-                }
-            }
-        }
-        let loaded = self.load();
-        if loaded.is_err() && !had {
-            self.lock = None;
-        }
-        loaded
-    }
-
-    /// Gives the lock back, unless something could not be written: what is on the disk is spent
-    /// then, and nobody else must send it.
-    pub fn unlock(&mut self) {
-        if let Some(record) = self.unsaved().cloned().filter(|_| self.is_locked()) {
-            self.save(&record);
-        }
-        self.owes = self.unsaved && self.is_locked();
-        if !self.owes {
-            // Closing the file is what unlocks it.
-            self.lock = None;
-        }
-    }
-
-    /// Whether the lock waits for something to be written: [`Store::unlock`] tries again.
-    pub fn owes(&self) -> bool {
-        self.owes
-    }
-
-    /// Whether the last record is not on the disk.
-    pub fn is_unsaved(&self) -> bool {
-        self.unsaved
-    }
-
     /// What is known here and not on the disk.
     fn unsaved(&self) -> Option<&Record> {
         self.memory.as_ref().filter(|_| self.unsaved)
-    }
-
-    /// Whether the lock is held here.
-    pub fn is_locked(&self) -> bool {
-        self.lock.is_some()
     }
 
     /// Writes the record; the lock must be held. What cannot be written stays in memory, and the
@@ -271,7 +224,14 @@ impl Store {
         });
         let path = dir.join(format!("{}.json", self.name));
         let written = match bytes {
-            Some(bytes) => fs::replace(&dir, &path, &bytes),
+            Some(bytes) => {
+                let written = fs::replace(&dir, &path, &bytes);
+                // It may be there even if it is not safe from a power failure.
+                if written.is_ok() || self.bytes().as_ref() == Some(&bytes) {
+                    self.base = Some(bytes);
+                }
+                written
+            }
             None => return Some("the sign-in could not be encoded; it is lost at exit".to_owned()),
         };
         match written {
@@ -289,7 +249,7 @@ impl Store {
     /// first sign-ins at once would each make a key, and one file would lose its own.
     fn key(&mut self, dir: &Path) -> Result<keychain::Key, KeychainError> {
         if let Err(KeychainError::NoKey) = self.keychain.key(false) {
-            let lock = take(dir, "vault.lock", keychain::LIMIT);
+            let lock = take(dir, "vault.lock", None, keychain::LIMIT);
             let _lock = lock.map_err(|error| KeychainError::Unusable(error.to_string()))?;
             return self.keychain.key(true);
         }
@@ -303,7 +263,7 @@ impl Store {
             return true;
         }
         let Some(dir) = self.place() else { return true };
-        match take(dir, &format!("{}.sign-in.lock", self.name), Duration::ZERO) {
+        match take(dir, &format!("{}.sign-in.lock", self.name), None, Duration::ZERO) {
             Ok(file) => {
                 self.lead = Some(file);
                 true
@@ -362,25 +322,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
         text
     })
-}
-
-/// Takes a lock of the kernel's, waiting up to `patience` for somebody else.
-fn take(dir: &Path, name: &str, patience: Duration) -> Result<File, StoreError> {
-    let file = fs::open_lock(dir, &dir.join(name))?;
-    let mut waited = Duration::ZERO;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if patience <= waited => {
-                return Err(StoreError::Busy(patience.as_secs()));
-            }
-            Err(TryLockError::WouldBlock) => {
-                thread::sleep(LOCK_PAUSE);
-                waited += LOCK_PAUSE;
-            }
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::thread;
 
 use super::*;
 use crate::core::oauth::record::{Registration, Tokens};
@@ -104,6 +105,62 @@ fn damage_is_put_aside_and_costs_one_sign_in() {
     std::fs::write(&path, r#"{"format":99}"#).unwrap();
     assert!(matches!(store(dir.path(), no_keychain()).load(), Err(StoreError::Newer)));
     assert!(path.exists(), "what a newer version wrote is not touched");
+}
+
+/// The keychain gives another key than before.
+struct Replaced(Vec<keychain::Key>);
+
+impl Keychain for Replaced {
+    fn key(&mut self, _: bool) -> Result<keychain::Key, KeychainError> {
+        Ok(*self.0.last().unwrap())
+    }
+
+    fn key_anew(&mut self) -> Result<keychain::Key, KeychainError> {
+        self.0.pop();
+        self.key(false)
+    }
+}
+
+#[test]
+fn a_key_that_was_replaced_is_asked_for_again_before_a_file_is_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    store(dir.path(), Ok([8; 32])).save(&record());
+    let keychain = Box::new(Replaced(vec![[8; 32], [7; 32]]));
+    let place = Some(dir.path().join("state"));
+    let mut old = Store::new(place, TokenStore::Keychain, "https://mcp.example/sse", keychain);
+    assert_eq!(old.load().unwrap().record, Some(record()));
+}
+
+#[test]
+fn what_others_store_while_the_lock_is_held_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    first.save(&record());
+    assert_eq!(first.overtaken(), None, "its own");
+    let other = Record { generation: 4, ..record() };
+    store(dir.path(), no_keychain()).save(&other);
+    assert_eq!(first.overtaken(), Some(other.clone()));
+    store(dir.path(), no_keychain()).save(&Record { tokens: None, ..other });
+    assert_eq!(first.overtaken(), None, "there is nothing to adopt");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_was_deleted_is_no_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    let mut second = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    let lock = dir.path().join("state").join(format!("{}.lock", first.name));
+    // Deleted while somebody waits for it: what that one gets must be the new file.
+    let waiting = thread::spawn(move || second.lock(Duration::from_secs(5)).map(|_| second));
+    thread::sleep(Duration::from_millis(150));
+    std::fs::remove_file(lock).unwrap();
+    drop(first);
+    let _second = waiting.join().unwrap().unwrap();
+    let third = store(dir.path(), no_keychain()).lock(Duration::ZERO);
+    assert!(matches!(third, Err(StoreError::Busy(_))), "{third:?}");
 }
 
 #[test]
@@ -224,6 +281,37 @@ fn what_cannot_be_written_keeps_the_lock_until_it_can() {
     first.unlock();
     assert!(!first.owes());
     assert_eq!(second.lock(Duration::ZERO).unwrap().record, Some(newer));
+}
+
+#[test]
+fn whoever_waits_for_a_full_disk_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    let (place, name) = (dir.path().join("state"), first.name.clone());
+    let wait = move |suspicion| lock::patiently(&place, &name, Duration::from_secs(1), suspicion);
+    let busy = wait(Duration::ZERO);
+    assert!(matches!(busy, Err(StoreError::Busy(1))), "it could be written: {busy:?}");
+    let waiting = thread::spawn(move || wait(Duration::from_millis(300)));
+    thread::sleep(Duration::from_millis(100));
+    let full = without_place(dir.path(), || waiting.join().unwrap());
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+}
+
+/// Root may write it all the same, and then there is nothing to get over.
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_can_only_be_read_is_a_lock() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = store(dir.path(), no_keychain());
+    first.lock(Duration::ZERO).unwrap();
+    first.unlock();
+    let lock = dir.path().join("state").join(format!("{}.lock", first.name));
+    std::fs::set_permissions(&lock, PermissionsExt::from_mode(0o400)).unwrap();
+    assert!(first.lock(Duration::ZERO).unwrap().warning.is_none());
+    let second = store(dir.path(), no_keychain()).lock(Duration::ZERO);
+    assert!(matches!(second, Err(StoreError::Busy(_))), "{second:?}");
 }
 
 #[test]

@@ -79,9 +79,18 @@ pub(super) fn open(
         return Err(OpenError::Damaged);
     };
     let key = keychain.key_again().map_err(OpenError::Keychain)?;
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &key).map_err(|_| OpenError::Damaged)?;
-    let text = LessSafeKey::new(key)
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(name.as_bytes()), &mut text)
-        .map_err(|_| OpenError::Damaged)?;
-    serde_json::from_slice(text).map_err(|_| OpenError::Damaged)
+    if let Some(record) = unseal(&key, nonce, name, &mut text.clone()) {
+        return Ok(record);
+    }
+    // The keychain may hold another key by now, and the file may be sealed with that one.
+    let anew = keychain.key_anew().map_err(OpenError::Keychain)?;
+    let found = if anew == key { None } else { unseal(&anew, nonce, name, &mut text) };
+    found.ok_or(OpenError::Damaged)
+}
+
+fn unseal(key: &Key, nonce: [u8; NONCE_LEN], name: &str, text: &mut [u8]) -> Option<Record> {
+    let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).ok()?);
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let text = key.open_in_place(nonce, Aad::from(name.as_bytes()), text).ok()?;
+    serde_json::from_slice(text).ok()
 }

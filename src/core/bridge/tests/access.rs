@@ -274,7 +274,8 @@ fn an_outage_of_the_token_endpoint_keeps_the_tokens_and_opens_no_browser() {
     world.check(&["unlock", "host < error 1 -31002"]);
     // Not before the server wants to be asked again.
     world.pass(Duration::from_secs(49)).line(&LIST.replace("\"id\":1", "\"id\":3"));
-    world.check(&["host < error 3 -31002"]);
+    // Unless a sibling has had more luck.
+    world.check(&["load"]).loaded(Some(record(1, "at1", 3600))).check(&["host < error 3 -31002"]);
     world.pass(Duration::from_secs(5)).line(&LIST.replace("\"id\":1", "\"id\":2"));
     let seen = world.seen();
     assert!(seen.iter().all(|line| !line.contains("well-known")), "{seen:?}");
@@ -291,10 +292,37 @@ fn closed_stdin_ends_an_open_sign_in() {
 fn after_a_failed_sign_in_requests_fail_at_once_for_a_minute() {
     let mut world = World::oauth();
     world.line(INITIALIZE).loaded(None).answer(1, 401, "").seen();
-    world.answer(2, 503, "").check(&["stop listening", "resign failed", "host < error 0 -31002"]);
+    let none = r#"{"authorization_servers":[]}"#;
+    world.answer(2, 200, none).check(&["stop listening", "resign failed", "host < error 0 -31002"]);
     world.line(INITIALIZE).check(&["host < error 0 -31002"]);
-    world.pass(Duration::from_secs(61)).line(INITIALIZE).check(&["#3 POST /mcp initialize"]);
+    // Nor has anybody signed in elsewhere.
+    world.pass(Duration::from_secs(1)).line(INITIALIZE).check(&["load"]);
+    world.loaded(None).check(&["host < error 0 -31002"]);
+    world.pass(Duration::from_secs(60)).line(INITIALIZE).check(&["#3 POST /mcp initialize"]);
     let _ = &world.config;
+}
+
+/// The person was told to sign in from a terminal.
+#[test]
+fn a_sign_in_elsewhere_ends_the_wait_at_once() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "");
+    world.answer(2, 200, r#"{"authorization_servers":[]}"#).pass(Duration::from_secs(5)).seen();
+    world.line(INITIALIZE).check(&["load"]);
+    world.loaded(Some(record(1, "at1", 3600)));
+    world.check(&["#3 POST /mcp auth=Bearer at1 initialize"]);
+}
+
+#[test]
+fn tokens_that_the_gateway_refuses_are_not_tried_in_turn() {
+    let mut world = World::oauth();
+    world.alone = false;
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "");
+    world.event(Event::Store(StoreEvent::Following(None, None)));
+    world.pass(Duration::from_secs(1));
+    let fresh = Some(record(1, "at1", 3600));
+    world.event(Event::Store(StoreEvent::Following(fresh, None))).answer(2, 401, "").seen();
+    world.pass(Duration::from_secs(5)).line(INITIALIZE).check(&["host < error 0 -31002"]);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_host_that_waits_for_a_person_is_answered_in_time_and_told_of_the_truth_late
     let answer =
         r#"{"id":"apexmcp-bridge-000000000000002a-1","result":{"protocolVersion":"2025-06-18"}}"#;
     world.answer(5, 200, answer);
-    assert!(world.seen()[1].ends_with("notifications/initialized"));
+    assert!(world.seen()[2].ends_with("notifications/initialized"));
     let changed = |what| {
         format!(r#"host < {{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#)
     };
@@ -125,4 +125,16 @@ fn a_key_needs_no_memory() {
     let mut world = World::http();
     world.line(INITIALIZE).answer(1, 200, RESULT).pass(Duration::from_secs(60));
     assert!(!world.seen().contains(&"remember".to_owned()));
+}
+
+/// It is the first message, and nobody knows yet that somebody has to sign in.
+#[test]
+fn a_ping_is_answered_whoever_is_expected() {
+    let mut world = World::oauth();
+    world.line(r#"{"jsonrpc":"2.0","id":5,"method":"ping"}"#).loaded(None).answer(1, 401, "");
+    let seen = world.seen();
+    let pong = r#"host < {"jsonrpc":"2.0","id":5,"result":{}}"#.to_owned();
+    assert!(seen.contains(&pong), "{seen:?}");
+    world.pass(Duration::from_secs(30));
+    assert!(!world.seen().iter().any(|line| line.contains("host <")));
 }

@@ -64,7 +64,7 @@ fn a_request_waits_for_its_scope_and_nothing_else_does() {
     let seen = world.seen();
     assert!(seen.iter().any(|line| line.ends_with("at2 tools/call")), "{seen:?}");
     // If that is not enough either, nobody is asked for the same once more.
-    world.refused_for_its_scope(8).check(&["host < error 7 -31004"]);
+    world.refused_for_its_scope(8).check(&["worked", "host < error 7 -31004"]);
 }
 
 #[test]
@@ -101,6 +101,25 @@ fn a_request_for_more_names_the_address_in_time() {
     // The person may come all the same, and the next call has the scope.
     world.person_comes_back().granted("at2").saved(2).seen();
     world.line(CALL).check(&["#7 POST /mcp version=2025-06-18 auth=Bearer at2 tools/call"]);
+}
+
+/// The token is refused while somebody is asked for more: it is renewed, and the page stays good.
+#[test]
+fn a_renewal_puts_off_the_question_for_more() {
+    let mut world = World::signed_in(3600);
+    world.line(CALL).refused_for_its_scope(4).sign_in_from(5, true).seen();
+    world.alone = false;
+    world.line(LIST).answer(7, 401, "").check(&[
+        "#7 POST /mcp version=2025-06-18 auth=Bearer at1 tools/list",
+        "stop listening",
+        "resign open",
+        "lock",
+    ]);
+    world.locked(Some(access::record(1, "at1", 3600))).granted("at2").saved(2);
+    let seen = world.seen();
+    assert!(seen.iter().any(|line| line.contains("at2 tools/call")), "{seen:?}");
+    world.refused_for_its_scope(8);
+    assert_eq!(world.seen(), ["lead"]);
 }
 
 #[test]
@@ -157,6 +176,7 @@ fn a_crash_loop_opens_one_window() {
             reason: "time-out".to_owned(),
             at: at - 61,
             window_at: Some(window_at),
+            passing: false,
         })
     };
     for (window_at, windows) in [(at - 299, 0), (at - 300, 1), (at + 9, 1)] {

@@ -78,7 +78,8 @@ impl Access {
                 out.tell(Notice::NoBrowser(reason));
                 return;
             }
-            RedirectEvent::Gone if self.is_signing_in() => {
+            RedirectEvent::Gone if self.listen_again(now, out) => return,
+            RedirectEvent::Gone if matches!(self.state, State::SigningIn(..)) => {
                 let reason = "the redirect listener ended".to_owned();
                 self.fail(SignInFailure::Local { reason }, now, out);
                 return;
@@ -107,6 +108,9 @@ impl Access {
             // The bridge's own.
             StoreEvent::Recalled(_) => {}
             StoreEvent::Told(notice) => out.tell(notice),
+            StoreEvent::Loaded(record, _) if matches!(self.state, State::Looking(..)) => {
+                self.looked_elsewhere(record, now);
+            }
             StoreEvent::Loaded(record, warning) => {
                 if let Some(warning) = warning {
                     out.tell(Notice::Warning(warning));
@@ -120,6 +124,9 @@ impl Access {
             }
             StoreEvent::Busy(reason) => {
                 self.step_refresh(refresh::Input::Busy(reason), now, out);
+            }
+            StoreEvent::Overtaken(record) => {
+                self.step_refresh(refresh::Input::Overtaken(record), now, out);
             }
             StoreEvent::Saved { generation, warning } => {
                 if let Some(warning) = warning {

@@ -13,12 +13,19 @@ const MAX_REFUSALS: u8 = 2;
 impl Access {
     /// A request went through.
     pub fn accepted(&mut self) {
-        if self.standing == Standing::SignedIn {
+        if self.standing == Standing::SignedIn && !self.has_login() {
             // The person who signed in has what they came for; the next window is another matter.
-            self.window_at = None;
+            self.worked |= self.window_at.take().is_some();
         }
         self.standing = Standing::Known;
         self.refusals = 0;
+    }
+
+    /// Tells the others that the sign-in has worked.
+    pub(super) fn tell_worked(&mut self, out: &mut Outbox<'_>) {
+        if std::mem::take(&mut self.worked) {
+            out.push(Effect::Store(StoreCommand::Worked));
+        }
     }
 
     /// A request was refused with 401, sent with the tokens of generation `used`.
@@ -45,7 +52,7 @@ impl Access {
             // While somebody is asked for more, what there was is refused. Where it can be renewed,
             // everything goes on with that, and the question has to wait; else all have to wait.
             if self.is_widening() && self.can_refresh() && !self.expects_tokens() {
-                self.give_up_widening(now, out);
+                self.put_off_widening(now, out);
                 self.refresh(Why::Needed(challenge), now, out);
             } else if let Some(widening) = &mut self.widening {
                 widening.alone = true;

@@ -58,6 +58,7 @@ impl Access {
             }
         };
         let mut steps = Vec::new();
+        let (asked, challenge) = (login.has_asked(), login.challenge());
         match login.handle(input, now, &mut steps) {
             Ok(login) => {
                 self.state = State::SigningIn(Box::new(login), exchange);
@@ -65,6 +66,11 @@ impl Access {
             }
             Err(failure) => {
                 self.perform_login(steps, now, out);
+                let passing = matches!(failure, SignInFailure::Transient { .. }) && !asked;
+                if passing && self.begin_again(challenge, &failure, now, out) {
+                    out.push(Effect::Redirect(RedirectCommand::Close));
+                    return;
+                }
                 self.fail(failure, now, out);
             }
         }
@@ -93,7 +99,9 @@ impl Access {
 
     /// What the others will find.
     pub(super) fn failed(&self, failure: &SignInFailure, now: Moment) -> Claim {
-        Claim::Failed { reason: failure.to_string(), at: now.unix, window_at: self.window_at }
+        let passing = matches!(failure, SignInFailure::Transient { .. });
+        let reason = failure.to_string();
+        Claim::Failed { reason, at: now.unix, window_at: self.window_at, passing }
     }
 
     /// Whether the last window is long enough ago. A clock that was set back is no reason to wait.
@@ -134,7 +142,9 @@ impl Access {
                 }
                 login::Step::Done(record) => {
                     self.widening_decided();
-                    out.push(Effect::Store(StoreCommand::Resign(None)));
+                    // Whether it has worked is seen when the gateway takes the tokens.
+                    let window = self.window_at.map(Claim::window);
+                    out.push(Effect::Store(StoreCommand::Resign(window)));
                     self.adopt(Some(record), Standing::SignedIn, now);
                     continue;
                 }

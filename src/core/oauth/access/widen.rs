@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::{Access, State};
-use crate::core::event::{Effect, RedirectCommand};
+use crate::core::event::{Effect, RedirectCommand, StoreCommand};
 use crate::core::oauth::challenge::Challenge;
 use crate::core::oauth::failure::SignInFailure;
+use crate::core::oauth::login::Claim;
 use crate::core::outbox::Outbox;
 use crate::core::time::Moment;
 
@@ -59,6 +60,7 @@ impl Access {
         }
         // Whatever is missing, the token itself is good.
         self.accepted();
+        self.tell_worked(out);
         if self.has_login() {
             // It is one thing to ask at a time; the rest is seen afterwards.
             return Widened::Wait;
@@ -102,18 +104,23 @@ impl Access {
         self.widened.extend(asked.unwrap_or_default());
     }
 
-    /// Nobody is asked for more any longer.
-    pub(super) fn give_up_widening(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        let failure = SignInFailure::Unfinished { url: String::new() };
+    /// Nobody is asked for more for a moment. The page stays open, and whoever asks again goes on
+    /// with it.
+    pub(super) fn put_off_widening(&mut self, now: Moment, out: &mut Outbox<'_>) {
         // Whoever follows another process leaves its window alone.
-        if let State::SigningIn(_, exchange) = &self.state {
+        if let State::SigningIn(login, exchange) = &self.state {
             if let Some(exchange) = exchange {
                 out.push(Effect::Abort(*exchange));
             }
+            let claim = match login.open(self.window_at, now) {
+                Some(open) => Some(Claim::Open(open)),
+                None => self.window_at.map(Claim::window),
+            };
             out.push(Effect::Redirect(RedirectCommand::Close));
-            self.resign(&failure, now, out);
+            out.push(Effect::Store(StoreCommand::Resign(claim)));
         }
-        self.refuse(failure, now);
+        self.widening = None;
+        self.state = State::Idle;
     }
 
     /// What the tokens are good for, as far as the server has said.

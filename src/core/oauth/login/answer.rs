@@ -64,12 +64,14 @@ pub(super) fn back(
     out.push(Step::Claim(None));
     let grant = code_grant(&expect, code);
     let plain = tokens::plain(&expect.server, &grant);
+    let again = Some(Box::new(grant.clone()));
     out.push(Step::Grant(Box::new(grant)));
     Ok(State::ExpectTokens(Box::new(ExpectTokens {
         server: expect.server,
         client: expect.client,
         browser: Some(id),
         plain,
+        again,
     })))
 }
 
@@ -113,7 +115,8 @@ fn ask_again(
         redirect::authorization_url(start, &expect.server, &expect.client, &verifier, &state)?;
     out.push(answer_page(id, Page::Onward(url.clone())));
     let expect = ExpectRedirect { verifier, state, url, entropy: None, ..expect };
-    out.push(Step::Claim(Some(Claim::Open(Box::new(OpenSignIn::new(&expect, true, now))))));
+    let open = OpenSignIn::new(start, &expect, Some(now.unix), now);
+    out.push(Step::Claim(Some(Claim::Open(Box::new(open)))));
     Ok(State::ExpectRedirect(Box::new(expect)))
 }
 

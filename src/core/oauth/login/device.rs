@@ -245,7 +245,7 @@ pub(super) fn polled(
         Err(_) if over => Err(timed_out()),
         _ => {
             let ExpectDevice { server, client, .. } = expect;
-            let expect = ExpectTokens { server, client, browser: None, plain: None };
+            let expect = ExpectTokens { server, client, browser: None, plain: None, again: None };
             tokens::tokens(start, expect, answer, now, out)
         }
     }

@@ -47,5 +47,11 @@ pub(super) fn ask(start: &Start, server: Server, out: &mut Vec<Step>) -> State {
     };
     let plain = tokens::plain(&server, &grant);
     out.push(Step::Grant(Box::new(grant)));
-    State::ExpectTokens(Box::new(ExpectTokens { server, client, browser: None, plain }))
+    State::ExpectTokens(Box::new(ExpectTokens {
+        server,
+        client,
+        browser: None,
+        plain,
+        again: None,
+    }))
 }

@@ -108,7 +108,8 @@ pub(super) fn open(
     let entropy = Some(entropy);
     let expect = ExpectRedirect { server, client, state, verifier, url, deadline, entropy };
     // Before anybody learns the address: whoever comes after us must know of it.
-    let open = OpenSignIn::new(&expect, opens_window(start), now);
+    let window_at = opens_window(start).then_some(now.unix);
+    let open = OpenSignIn::new(start, &expect, window_at, now);
     out.push(Step::Claim(Some(Claim::Open(Box::new(open)))));
     Ok(State::ExpectClaimed(Box::new(expect)))
 }

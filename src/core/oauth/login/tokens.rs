@@ -15,6 +15,11 @@ use crate::core::oauth::record::{Record, Registration, Tokens};
 use crate::core::time::Moment;
 use crate::secret::Secret;
 
+/// How long a server that cannot just now is left alone.
+const REPEAT_AFTER: Duration = Duration::from_secs(1);
+/// A longer wait is nothing for a person in front of an open page.
+const LONGEST_REPEAT: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(super) struct ExpectTokens {
     pub(super) server: Server,
@@ -24,6 +29,9 @@ pub(super) struct ExpectTokens {
     /// The request without `resource`, for a server that does not understand it, and that nobody
     /// has asked for it.
     pub(super) plain: Option<Box<Grant>>,
+    /// The request once more, for a server that cannot just now: a person has signed in, and the
+    /// next window is minutes away.
+    pub(super) again: Option<Box<Grant>>,
 }
 
 /// The same request without `resource`, where no metadata has named one.
@@ -44,7 +52,21 @@ pub(super) fn without_resource(
     }
     let Some(plain) = expect.plain.take() else { return false };
     expect.server.resource.id = None;
+    expect.again = expect.again.take().map(|_| plain.clone());
     out.push(Step::Grant(plain));
+    true
+}
+
+/// Whether the server did not take the code, and is asked once more.
+pub(super) fn once_more(
+    expect: &mut ExpectTokens,
+    answer: &GrantAnswer,
+    out: &mut Vec<Step>,
+) -> bool {
+    let Err(GrantFailure::Transient { wait, .. }) = answer else { return false };
+    let wait = wait.unwrap_or_default().max(REPEAT_AFTER);
+    let Some(again) = expect.again.take().filter(|_| wait <= LONGEST_REPEAT) else { return false };
+    out.push(Step::Grant(Box::new(Grant { wait, ..*again })));
     true
 }
 

@@ -122,6 +122,19 @@ fn what_a_sibling_has_renewed_is_adopted() {
     check(inputs, &["lock", "unlock", "adopted 2"]);
 }
 
+/// Its lock was not the one that others hold, or they could not have it.
+#[test]
+fn what_others_have_stored_meanwhile_counts() {
+    let overtaken = || Input::Overtaken(record(5, "rt5"));
+    check(vec![locked(), overtaken()], &["lock", "mark", "unlock", "adopted 5"]);
+    let inputs = vec![locked(), marked(), granted(Some("rt2")), overtaken()];
+    let expected = ["lock", "mark", "grant rt1", "save 2 Some(\"rt2\")", "unlock", "adopted 5"];
+    check(inputs, &expected);
+    let no = GrantFailure::Refused { error: "invalid_grant".to_owned(), description: None };
+    let inputs = vec![locked(), marked(), refused(no), overtaken()];
+    check(inputs, &["lock", "mark", "grant rt1", "save 2 None", "unlock", "adopted 5"]);
+}
+
 #[test]
 fn without_the_lock_nothing_is_sent() {
     check(vec![Input::Busy("held".to_owned())], &["lock", "later"]);
