@@ -117,7 +117,7 @@ fn gateway_and_web_need_the_same_secret() {
     let location = get(&authorization_url(&gateway, &client_id, |_| {})).send().location();
     let page = get(location.as_str()).send();
     assert_eq!(page.status, 400);
-    assert!(page.body.contains("The hand-off is invalid"), "{}", page.body);
+    assert!(page.body.contains("Handoff invalid"), "{}", page.body);
 }
 
 fn assert_page(page: &Answer) {
@@ -234,7 +234,7 @@ fn secrets_can_differ_and_cookies_get_lost() {
     let back = browser.decide("approve").location();
     let page = get(back.as_str()).send();
     assert_eq!(page.status, 400);
-    assert!(page.body.contains("hand-off is invalid"), "{}", page.body);
+    assert!(page.body.contains("Handoff invalid"), "{}", page.body);
     browser.gateway.inject(Fault::CookieLost, 1);
     let sign_in = || {
         let form = [("user", "ada"), ("handoff", browser.handoff.as_str())];

@@ -101,6 +101,7 @@ impl OpenSignIn {
             verifier: self.verifier,
             url: self.url,
             deadline: now.after(wait),
+            look_at: None,
             entropy: None,
         }
     }
