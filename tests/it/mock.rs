@@ -40,6 +40,7 @@ fn it_says_where_it_is_and_ends_with_its_stdin() {
     let stderr = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{stderr}");
     assert!(stderr.starts_with("error: cannot start: 127.0.0.1:"), "{stderr}");
+    assert!(stderr.contains("hint: another program has this port"), "{stderr}");
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
@@ -84,9 +85,14 @@ fn it_tells_its_faults() {
     };
     let (status, help, _) = mock(&["--help", "faults"]);
     assert_eq!(status, Some(0));
+    let (_, brief, _) = mock(&["--help"]);
     for word in ["net.half_open", "token.rt_grace=S[,last-only]", "@ROUTE", "callback"] {
         assert!(help.contains(word), "{word}: {help}");
     }
+    let lines = help.lines().chain(brief.lines());
+    let wide: Vec<_> = lines.filter(|line| 80 < line.chars().count()).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    assert!(!brief.contains("`OpenID`"), "{brief}");
     let (status, _, stderr) = mock(&["--fault", "net.nothing"]);
     assert_eq!(status, Some(2));
     assert!(stderr.contains("there is no fault `net.nothing`"), "{stderr}");
