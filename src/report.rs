@@ -133,12 +133,11 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
 }
 
 /// The browser does not come back from an error page, so only the person knows what it showed.
-const TIMED_OUT: &str = "if the browser showed an error, or asked for the sign-in again and again, \
-    this is for the operator of the gateway: \"handoff invalid\" means that gateway and web do not \
-    share one secret (OAUTH_HANDOFF_SECRET); a sign-in that repeats loses its cookie between the two \
-    hosts, which need one parent domain (PUBLIC_WEB_BASE_URL) and AUTH_TRUST_HOST=true behind a proxy; \
-    if nobody was there, sign in from a terminal with `apexmcp-bridge login` and the server's URL, or \
-    use an API key";
+const TIMED_OUT: &str = "an error in the browser, or a sign-in that is asked for again and again, \
+    is for the operator of the gateway: at `handoff invalid` gateway and web need one \
+    OAUTH_HANDOFF_SECRET; a sign-in that repeats loses its cookie between their hosts \
+    (PUBLIC_WEB_BASE_URL in the same parent domain, AUTH_TRUST_HOST=true); if nobody was there, run \
+    `apexmcp-bridge login` and the server's URL in a terminal, or use an API key";
 
 /// What a refusal means depends on what was refused (RFC 6749 §4.1.2.1, §5.2).
 fn refused_hint(step: &str, error: &str) -> &'static str {

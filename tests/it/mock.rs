@@ -76,6 +76,23 @@ fn it_reads_the_environment_of_the_product() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn it_needs_no_disk() {
+    // Nobody can write into any of these, whoever they are.
+    let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway"))
+        .args(["--tls", "--until-stdin-closes"])
+        .env_clear()
+        .envs([("HOME", "/proc"), ("TMPDIR", "/proc")])
+        .current_dir("/proc")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let ready: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(ready["ready"], true);
+}
+
+#[test]
 fn it_tells_its_faults() {
     let mock = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway")).args(args).output();

@@ -101,7 +101,7 @@ fn a_hand_off_with_two_secrets() {
     let gateway = Gateway::start(Plan { web_handoff_secret, ..Plan::default() }).unwrap();
     let home = Home::new();
     let failure = fail(&home, &gateway, &["--auth-timeout", "3"]);
-    let hint = ["\"handoff invalid\"", "OAUTH_HANDOFF_SECRET", "operator"];
+    let hint = ["`handoff invalid`", "OAUTH_HANDOFF_SECRET", "operator"];
     check_words(&failure, "nobody finished the sign-in within 3 s", &hint);
     assert!(home.page().contains("Handoff invalid"), "{}", home.page());
 }
