@@ -88,7 +88,9 @@ fn an_authorization_endpoint_that_is_not_there() {
         (Plan::default(), Some("http.status=404@authorize"), none),
     ] {
         let gateway = Gateway::start(plan).unwrap();
-        order.map(|order| gateway.order(order).unwrap());
+        if let Some(order) = order {
+            gateway.order(order).unwrap();
+        }
         let failure = fail(&Home::new(), &gateway, args);
         let message = format!("`{}/authorize` is not there: HTTP 404", gateway.base_url());
         check_words(&failure, &message, &["client credentials only", "operator", "API key"]);
