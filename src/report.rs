@@ -106,6 +106,12 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
         SignInFailure::ServerMisbehaved { .. } | SignInFailure::ServerIncompatible { .. } => {
             "this is for the operator of the gateway; until then use an API key: `--header 'X-API-Key:${APEX_KEY}'`"
         }
+        SignInFailure::NoSignIn { .. } => {
+            "the gateway's release is older than the sign-in of MCP: its operator can bring it up to date; until then use an API key, `--header 'X-API-Key:${APEX_KEY}'`, or `--client-credentials`"
+        }
+        SignInFailure::NoPage { .. } => {
+            "the gateway's release may know client credentials only, or a proxy does not let the page through: this is for its operator; until then use an API key, `--header 'X-API-Key:${APEX_KEY}'`, or `--client-credentials`"
+        }
         SignInFailure::Refused { step, error, .. } => refused_hint(step, error),
         SignInFailure::FreshTokenRefused => {
             "sign in with an account that belongs to this organisation; if it does, this is for the operator of the gateway"
@@ -114,9 +120,10 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
             "nothing is lost; a later request tries again"
         }
         SignInFailure::Unfinished { url } if !url.is_empty() => {
-            "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login` and the server's URL"
+            "the sign-in goes on while the bridge is running; from a terminal: `apexmcp-bridge login` and the server's URL; an error page in the browser is for the operator of the gateway"
         }
-        SignInFailure::TimedOut { .. } | SignInFailure::Unfinished { .. } => {
+        SignInFailure::TimedOut { .. } => TIMED_OUT,
+        SignInFailure::Unfinished { .. } => {
             "sign in from a terminal with `apexmcp-bridge login` and the server's URL, or use an API key"
         }
         SignInFailure::Stuck => {
@@ -129,6 +136,13 @@ fn sign_in_hint(failure: &SignInFailure) -> String {
     };
     hint.to_owned()
 }
+
+/// The browser does not come back from an error page, so only the person knows what it showed.
+const TIMED_OUT: &str = "an error in the browser, or a sign-in that is asked for again and again, \
+    is for the operator of the gateway: at `handoff invalid` gateway and web need one \
+    OAUTH_HANDOFF_SECRET; a sign-in that repeats loses its cookie between their hosts \
+    (PUBLIC_WEB_BASE_URL in the same parent domain, AUTH_TRUST_HOST=true); if nobody was there, run \
+    `apexmcp-bridge login` and the server's URL in a terminal, or use an API key";
 
 /// What a refusal means depends on what was refused (RFC 6749 §4.1.2.1, §5.2).
 fn refused_hint(step: &str, error: &str) -> &'static str {

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
+use url::Position;
 
 use super::clock::random;
-use super::redirect::{self, News, Page};
-use crate::config::Config;
+use super::redirect::{self, News, Page, Scene};
+use crate::config::{Caller, Config};
 use crate::core::event::{self, Event, RedirectCommand, RedirectEvent};
 use crate::secret::Secret;
 
@@ -26,6 +27,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 pub struct Window {
     browser: Option<String>,
     desktop: Vec<(String, OsString)>,
+    scene: Scene,
     events: UnboundedSender<Event>,
     process: Option<Process>,
 }
@@ -42,7 +44,12 @@ impl Window {
     /// Nothing is started yet.
     pub fn new(config: &Config, events: UnboundedSender<Event>) -> Self {
         let (browser, desktop) = (config.login.browser.clone(), config.login.desktop.clone());
-        Self { browser, desktop, events, process: None }
+        let authority = &config.server[Position::BeforeHost..Position::AfterPort];
+        let scene = Scene {
+            server: authority.to_owned(),
+            terminal: matches!(config.caller, Caller::Person { .. }),
+        };
+        Self { browser, desktop, scene, events, process: None }
     }
 
     /// Performs a command.
@@ -74,7 +81,7 @@ impl Window {
                     event::Page::Denied => (Page::Denied, None),
                     event::Page::Failed(why) => (Page::Failed, Some(why)),
                 };
-                redirect::Command::Answer { id, page, hint }
+                redirect::Command::Answer { id, page, hint, scene: self.scene.clone() }
             }
             RedirectCommand::Close => return self.end(),
         };

@@ -22,7 +22,7 @@ use super::plan::{
 /// Prints one line of JSON with its addresses when it is ready. It protects nothing.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that the user may give")]
-#[command(name = "apexmcp-mock-gateway", version, args_override_self = true)]
+#[command(name = "apexmcp-mock-gateway", version, args_override_self = true, max_term_width = 80)]
 pub(crate) struct Arguments {
     /// Port of the gateway; 0 takes any free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]

@@ -34,7 +34,21 @@ pub fn main() -> ExitCode {
     };
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("cannot start: {error}"), 1),
+        Err(error) => fail(&format!("cannot start: {error}{}", hint(&error)), 1),
+    }
+}
+
+/// What to do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; hint: another program has this port, perhaps another mock: choose another one, or 0 for any free one"
+        }
+        io::ErrorKind::AddrNotAvailable => "; hint: --bind takes an address of this machine",
+        io::ErrorKind::PermissionDenied => {
+            "; hint: choose a port above 1023, and a file that may be written"
+        }
+        _ => "",
     }
 }
 
@@ -50,19 +64,35 @@ fn fault_help(given: &[OsString]) -> Option<String> {
         return Some(fault::help(true));
     }
     asks("faults").then(|| {
+        let (first, second) = fault::ROUTES.split_at(fault::ROUTES.len().div_ceil(2));
+        let names = |routes: &[(&str, fault::Route)]| -> String {
+            routes.iter().map(|it| it.0).collect::<Vec<_>>().join(", ")
+        };
         format!(
-            "--fault NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P], repeated at will\n\n  @ROUTE  only \
-             requests of this kind: {}\n  #N      only the n-th time that it could strike; #N-M, \
-             #N-\n  %P      only so many of a hundred times, by the dice of --seed\n\nWhere the \
-             name is unique without its group, the group may be left out.\nprm.MEMBER, \
-             asm.MEMBER, client.MEMBER, answer.MEMBER, discover.MEMBER [=JSON] put another\nvalue \
-             into the resource metadata, the server metadata, the registration, the tokens,\nthe \
-             result of `server/discover`; without a value the member is missing.\n\n{}",
-            fault::ROUTES.map(|it| it.0).join(", "),
+            "{FAULT_GRAMMAR}{},\n          {}\n{FAULT_RULES}{}",
+            names(first),
+            names(second),
             fault::help(false),
         )
     })
 }
+
+const FAULT_GRAMMAR: &str = "\
+--fault NAME[=ARGUMENT][@ROUTE][#N or #N-M][%P], repeated at will
+
+  @ROUTE  only requests of this kind: ";
+
+const FAULT_RULES: &str = "  \
+  #N      only the n-th time that it could strike; #N-M, #N-
+  %P      only so many of a hundred times, by the dice of --seed
+
+Where the name is unique without its group, the group may be left out.
+prm.MEMBER, asm.MEMBER, client.MEMBER, answer.MEMBER, discover.MEMBER [=JSON]
+put another value into the resource metadata, the server metadata, the
+registration, the tokens, the result of `server/discover`; without a value the
+member is missing.
+
+";
 
 fn run(arguments: Arguments) -> io::Result<()> {
     let until_stdin_closes = arguments.until_stdin_closes;

@@ -208,7 +208,7 @@ pub enum Discovery {
     /// RFC 8414.
     #[value(name = "oauth")]
     OAuth,
-    /// `OpenID` Connect Discovery 1.0.
+    /// OpenID Connect Discovery 1.0.
     #[value(name = "openid")]
     OpenId,
 }

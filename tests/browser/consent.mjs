@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { main, startBrowser, startGateway, withPage } from './harness.mjs';
 
 const [gatewayProgram, screenshots] = process.argv.slice(2);
-const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 360].map((width) => ({ scheme, width })));
+const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 768, 360].map((width) => ({ scheme, width })));
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code';
 
 async function post(url, body, headers = {}) {

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { main, startBrowser, startGateway, withPage } from './harness.mjs';
 
 const [gatewayProgram, screenshots] = process.argv.slice(2);
-const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 360].map((width) => ({ scheme, width })));
+const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 768, 360].map((width) => ({ scheme, width })));
 
 async function status(url, headers, message = { jsonrpc: '2.0', id: 1, method: 'ping' }) {
   const answer = await fetch(url, {
@@ -34,8 +34,11 @@ async function work(page, shot, context, ready) {
   await page.getByRole('button', { name: 'ada' }).click();
   await page.getByRole('heading', { name: 'API keys' }).waitFor();
   await page.goto(ready.web);
-  await page.getByRole('button', { name: 'Copy the URL of HTTP+SSE' }).click();
+  const copy = page.getByRole('button', { name: 'Copy the URL of HTTP+SSE' });
+  const before = await copy.boundingBox();
+  await copy.click();
   await page.getByText('Copied').waitFor();
+  assert.deepEqual(await copy.boundingBox(), before);
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), ready.sse.acme);
   await shot('organisation');
 
@@ -49,25 +52,30 @@ async function work(page, shot, context, ready) {
   assert.ok(!(await page.content()).includes(key));
   await shot('keys');
   await page.getByRole('button', { name: 'Revoke nightly report' }).click();
-  await page.getByText('The API key is revoked').waitFor();
+  await page.getByText('Key revoked').waitFor();
   assert.equal(await status(ready.http.acme, { 'X-API-Key': key }), 401);
 
   await page.getByRole('link', { name: 'OAuth clients' }).click();
   await page.getByRole('link', { name: 'New client' }).click();
   await page.getByLabel('Name').fill('warehouse sync');
+  assert.ok(await page.getByLabel('Redirect URI').isHidden());
+  await page.getByLabel('Application').check();
+  await page.getByLabel('Redirect URI').waitFor();
+  await shot('client-new-application');
+  await page.getByLabel('Machine').check();
   await shot('client-new');
   await page.getByRole('button', { name: /^Create/ }).click();
   await page.getByText('Copy the secret now').waitFor();
   await shot('client-made');
   await page.getByLabel('Lifetime').selectOption('7 days');
   await page.getByRole('button', { name: 'Save' }).click();
-  await page.getByText('have this lifetime').waitFor();
+  await page.getByText('Lifetime saved').waitFor();
   assert.equal(await page.getByLabel('Lifetime').inputValue(), '7');
   await shot('clients');
   await page.getByRole('link', { name: 'Delete warehouse sync' }).click();
   await shot('client-delete');
   await page.getByRole('button', { name: /^Delete/ }).click();
-  await page.getByText('The client is deleted').waitFor();
+  await page.getByText('Client deleted').waitFor();
 
   const call = (name, text) => ({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: { text } } });
   assert.equal(await status(ready.http.acme, { 'X-API-Key': ready.api_keys.acme }, call('echo', 'hello')), 200);
@@ -78,7 +86,7 @@ async function work(page, shot, context, ready) {
 
   await page.getByLabel('Organisation', { exact: true }).selectOption('globex');
   await page.getByRole('button', { name: 'Switch' }).click();
-  await page.getByText('You have switched').waitFor();
+  await page.getByText('Organisation switched').waitFor();
   await shot('switched');
 }
 

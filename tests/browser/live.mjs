@@ -9,7 +9,7 @@ import { main, startBrowser, startGateway, withPage } from './harness.mjs';
 import { connect, call, listen } from './client.mjs';
 
 const [gatewayProgram, screenshots] = process.argv.slice(2);
-const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 360].map((width) => ({ scheme, width })));
+const LOOKS = ['light', 'dark'].flatMap((scheme) => [1400, 768, 360].map((width) => ({ scheme, width })));
 
 const rows = (page) => page.locator('#requests > li:visible');
 
@@ -32,6 +32,7 @@ async function watch(page, shot, look, ready) {
   await page.getByText('this status instead of an answer').last().waitFor();
   await page.keyboard.press('Enter');
   await page.getByText('has not struck yet').waitFor();
+  assert.equal(await page.locator('#about').textContent(), 'NAME[=ARGUMENT][@ROUTE]');
   await call(ready, client, 'echo');
   await rows(page).filter({ hasText: 'fault http.status=503@http#1' }).waitFor();
   await page.getByText('struck once').waitFor();
@@ -39,6 +40,7 @@ async function watch(page, shot, look, ready) {
   await rows(page).filter({ hasText: '· stream' }).waitFor();
   await page.getByRole('button', { name: 'Expire access tokens' }).click();
   await page.getByText('Expire access tokens: done.').waitFor();
+  await page.getByRole('region', { name: 'Clock' }).getByRole('button', { name: 'Advance by an hour' }).waitFor();
   await call(ready, client, 'echo');
   await rows(page).filter({ hasText: 'invalid_token' }).waitFor();
   await page.evaluate(() => scrollTo(0, 0));
@@ -50,7 +52,7 @@ async function watch(page, shot, look, ready) {
   stop();
 
   await page.getByLabel('Fault', { exact: true }).fill('nothing.real');
-  await page.getByRole('button', { name: 'Order', exact: true }).click();
+  await page.getByRole('button', { name: 'Order this fault' }).click();
   await page.getByRole('alert').filter({ hasText: 'there is no fault' }).waitFor();
   await page.getByRole('button', { name: 'Forget all orders' }).click();
   await page.getByText('Nothing goes wrong.').waitFor();

@@ -80,6 +80,7 @@ async function run() {
       await signIn(page, await openedAddress(), shot);
       await page.getByRole('button', { name: 'Approve', exact: true }).click();
       await page.getByText('You are signed in').waitFor();
+      await page.getByText(new URL(ready.gateway).host).waitFor();
       await shot('signed-in');
       // A second visit must not disturb what works.
       await page.reload().catch(() => {});

@@ -33,6 +33,7 @@ mod network;
 mod outages;
 mod raw;
 mod secrets;
+mod setups;
 #[cfg(target_os = "linux")]
 mod soak;
 #[cfg(target_os = "linux")]

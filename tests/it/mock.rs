@@ -40,6 +40,7 @@ fn it_says_where_it_is_and_ends_with_its_stdin() {
     let stderr = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{stderr}");
     assert!(stderr.starts_with("error: cannot start: 127.0.0.1:"), "{stderr}");
+    assert!(stderr.contains("hint: another program has this port"), "{stderr}");
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }
@@ -75,6 +76,23 @@ fn it_reads_the_environment_of_the_product() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn it_needs_no_disk() {
+    // Nobody can write into any of these, whoever they are.
+    let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway"))
+        .args(["--tls", "--until-stdin-closes"])
+        .env_clear()
+        .envs([("HOME", "/proc"), ("TMPDIR", "/proc")])
+        .current_dir("/proc")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let ready: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(ready["ready"], true);
+}
+
+#[test]
 fn it_tells_its_faults() {
     let mock = |args: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway")).args(args).output();
@@ -84,9 +102,14 @@ fn it_tells_its_faults() {
     };
     let (status, help, _) = mock(&["--help", "faults"]);
     assert_eq!(status, Some(0));
+    let (_, brief, _) = mock(&["--help"]);
     for word in ["net.half_open", "token.rt_grace=S[,last-only]", "@ROUTE", "callback"] {
         assert!(help.contains(word), "{word}: {help}");
     }
+    let lines = help.lines().chain(brief.lines());
+    let wide: Vec<_> = lines.filter(|line| 80 < line.chars().count()).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    assert!(!brief.contains("`OpenID`"), "{brief}");
     let (status, _, stderr) = mock(&["--fault", "net.nothing"]);
     assert_eq!(status, Some(2));
     assert!(stderr.contains("there is no fault `net.nothing`"), "{stderr}");

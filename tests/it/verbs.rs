@@ -37,6 +37,8 @@ fn a_sign_in_from_a_terminal_serves_the_host_later() {
     assert_eq!((status, stdout.as_str()), (0, ""), "{stderr}");
     assert!(stderr.contains("you are signed in"), "{stderr}");
     assert_eq!(home.browsers(), 1);
+    let host = gateway.base_url().split("//").last().unwrap().to_owned();
+    assert!(home.page().contains(&host) && home.page().contains("the terminal"));
     let mut bridge = Bridge::start(&home, &[&url]);
     assert!(bridge.handshake("2025-06-18")["result"].is_object());
     check_end(&bridge.end(), 0);

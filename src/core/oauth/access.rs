@@ -18,7 +18,7 @@ use super::record::Record;
 use super::refresh::Refresh;
 use crate::config::{AccessMode, Caller, LoginOptions, Way};
 use crate::core::backoff::{Backoff, Jitter};
-use crate::core::event::{Effect, ExchangeId, GrantId, RedirectCommand, StoreCommand};
+use crate::core::event::{Effect, ExchangeId, GrantId, StoreCommand};
 use crate::core::outbox::Outbox;
 use crate::core::time::{Due, Moment};
 use crate::secret::Secret;
@@ -263,21 +263,10 @@ impl Access {
     pub fn tick(&mut self, now: Moment, out: &mut Outbox<'_>) {
         self.tell_worked(out);
         match &self.state {
-            State::SigningIn(login, exchange)
+            State::SigningIn(login, _)
                 if login.deadline().is_some_and(|deadline| now.reached(deadline)) =>
             {
-                out.push(Effect::Redirect(RedirectCommand::Close));
-                if let Some(exchange) = exchange {
-                    out.push(Effect::Abort(*exchange));
-                }
-                let failure = login.timed_out();
-                // Perhaps the person saw nothing but an error page, because the server has
-                // forgotten the client.
-                if let Some(record) = &self.current {
-                    out.push(Effect::Store(StoreCommand::Doubt(record.generation)));
-                }
-                self.resign(&failure, now, out);
-                self.refuse(failure, now);
+                self.login_is_due(now, out);
             }
             State::Claiming(claiming)
                 if claiming.deadline().is_some_and(|deadline| now.reached(deadline)) =>

@@ -1,5 +1,5 @@
 //! Finding the authorization server: which documents to ask for, and what to believe of them
-//! (RFC 9728, RFC 8414, `OpenID` Connect Discovery 1.0).
+//! (RFC 9728, RFC 8414, OpenID Connect Discovery 1.0).
 
 use url::Url;
 
@@ -95,7 +95,7 @@ pub fn same_issuer(left: &str, right: &str) -> bool {
 
 /// Refuses a server without PKCE S256 (RFC 7636; MCP: a client must).
 ///
-/// An `OpenID` Connect document often lacks the member although the server knows PKCE; where it
+/// An OpenID Connect document often lacks the member although the server knows PKCE; where it
 /// `may_lack` it, that only earns a warning, which is returned.
 pub fn check_pkce(
     metadata: &ServerMetadata,

@@ -23,6 +23,24 @@ pub enum SignInFailure {
         /// What it would have to offer.
         missing: &'static str,
     },
+    /// A gateway from before MCP authorization: nothing is announced, and nobody can register.
+    #[error(
+        "the 401 of `{server}` {lacks}, and the gateway has neither metadata nor a registration to sign in with"
+    )]
+    NoSignIn {
+        /// The MCP endpoint, without its query.
+        server: String,
+        /// What a newer gateway would have said.
+        lacks: &'static str,
+    },
+    /// The authorization endpoint is not there; the person has seen no more than that.
+    #[error("the sign-in page `{page}` is not there: HTTP {status}")]
+    NoPage {
+        /// The authorization endpoint, without its query.
+        page: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The server said no (RFC 6749 §4.1.2.1, §5.2; RFC 7591 §3.2.2).
     #[error("the authorization server refused {step}: `{error}`{}", describe(.description.as_ref()))]
     Refused {

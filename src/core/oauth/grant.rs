@@ -72,7 +72,7 @@ pub struct Granted {
     pub expires_in: Option<u64>,
     /// The granted scope, where the server named one.
     pub scope: Option<String>,
-    /// The `OpenID` Connect ID token, where one was issued.
+    /// The OpenID Connect ID token, where one was issued.
     pub id_token: Option<Secret>,
 }
 

@@ -236,11 +236,26 @@ impl Login {
         self.start.challenge.clone()
     }
 
-    /// When the sign-in gives up on the person.
+    /// When something is due: to look where the person was sent, or to give up on them.
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
-            State::ExpectClaimed(expect) | State::ExpectRedirect(expect) => Some(expect.deadline),
+            State::ExpectClaimed(expect) => Some(expect.deadline),
+            State::ExpectRedirect(expect) => {
+                Some(expect.look_at.map_or(expect.deadline, |look| look.min(expect.deadline)))
+            }
             _ => None,
+        }
+    }
+
+    /// Looks once where the person was sent, when it is time; `false` if it is time to give up.
+    pub fn look(&mut self, now: Moment, out: &mut Vec<Step>) -> bool {
+        match &mut self.state {
+            State::ExpectRedirect(expect) if !now.reached(expect.deadline) => {
+                expect.look_at = None;
+                out.push(Step::Fetch(expect.url.clone()));
+                true
+            }
+            _ => false,
         }
     }
 
@@ -311,6 +326,10 @@ impl Login {
             }
             (State::ExpectRedirect(expect), Input::Redirected(id, query)) => {
                 answer::back(&start, *expect, id, &query, now, out)?
+            }
+            (State::ExpectRedirect(expect), Input::Fetched(answer)) => {
+                redirect::looked(&expect, &answer)?;
+                State::ExpectRedirect(expect)
             }
             (State::ExpectDeviceCode(expect), Input::Fetched(answer)) => {
                 device::invited(&start, *expect, answer, now, out)?

@@ -42,6 +42,8 @@ pub struct ServerMetadata {
     pub token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// Whether the redirect will carry `iss` (RFC 9207 §3).
     pub authorization_response_iss_parameter_supported: bool,
+    /// Whether nobody has said any of this.
+    pub guessed: bool,
 }
 
 impl ResourceMetadata {
@@ -77,6 +79,7 @@ impl ServerMetadata {
                 .texts("token_endpoint_auth_methods_supported"),
             authorization_response_iss_parameter_supported: document
                 .is_true("authorization_response_iss_parameter_supported"),
+            guessed: false,
         })
     }
 
@@ -89,6 +92,7 @@ impl ServerMetadata {
             token_endpoint: Some(format!("{base}/token")),
             registration_endpoint: Some(format!("{base}/register")),
             code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
+            guessed: true,
             ..Self::default()
         }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tiny_http::{Method, Request, Server};
 use url::Url;
 
-use super::{Command, News, Page, browser, page};
+use super::{Command, News, Page, Scene, browser, page};
 use crate::secret::Secret;
 
 /// A longer query is no redirect.
@@ -54,9 +54,9 @@ pub(super) fn serve(commands: impl BufRead, news: impl Write + Send + 'static) {
                     shared.tell(&News::OpenFailed(reason));
                 }
             }
-            Ok(Command::Answer { id, page, hint }) => {
+            Ok(Command::Answer { id, page, hint, scene }) => {
                 if let Some(request) = shared.take(id) {
-                    let answer = Answer::new(page, hint.as_deref());
+                    let answer = Answer::new(page, hint.as_deref(), &scene);
                     let writing = writing.clone();
                     thread::spawn(move || {
                         respond(request, &answer);
@@ -255,14 +255,14 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(page: Page, hint: Option<&str>) -> Self {
+    fn new(page: Page, hint: Option<&str>, scene: &Scene) -> Self {
         if let (Page::Onward, Some(url)) = (page, hint) {
             // The bridge has checked it; what is no URL must not break the head of the answer.
             let location = Url::parse(url).ok().map(String::from);
             return Self { status: "303 See Other", location, html: String::new() };
         }
         let status = if page == Page::SignedIn { "200 OK" } else { "400 Bad Request" };
-        Self { status, location: None, html: page::render(page, hint) }
+        Self { status, location: None, html: page::render(page, hint, scene) }
     }
 }
 

@@ -51,7 +51,18 @@ pub enum Command {
         page: Page,
         /// What to do next, in words; for [`Page::Onward`] where to go.
         hint: Option<String>,
+        /// What it is about.
+        scene: Scene,
     },
+}
+
+/// What a sign-in is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scene {
+    /// The server's host, and its port where it has one.
+    pub server: String,
+    /// Whether somebody at a terminal has started it, and no application.
+    pub terminal: bool,
 }
 
 /// The pages that a browser may get.

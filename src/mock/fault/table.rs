@@ -84,11 +84,38 @@ pub(crate) fn help(markdown: bool) -> String {
             format!("| `{order}` | {about} |\n")
         } else {
             let order = format!("{name}{argument}");
-            format!("  {order:<36} {about}\n")
+            let gap = if order.len() < COLUMN { " " } else { INDENT };
+            format!("  {order:<COLUMN$}{gap}{}\n", wrapped(about))
         };
     }
     text
 }
+
+/// Breaks a text that begins at its column into lines that a terminal has room for.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), COLUMN + 3);
+    for word in text.split(' ') {
+        let length = word.chars().count() + 1;
+        if TERMINAL < width + length {
+            lines += INDENT;
+            width = COLUMN + 3;
+        } else if !lines.is_empty() {
+            lines.push(' ');
+        }
+        lines += word;
+        width += length;
+    }
+    lines
+}
+
+/// How wide the column of orders is.
+const COLUMN: usize = 36;
+
+/// A new line, up to the column after it.
+const INDENT: &str = "\n                                       ";
+
+/// How wide a terminal is at least.
+const TERMINAL: usize = 80;
 
 /// The list for programs.
 pub(crate) fn known() -> Vec<Value> {

@@ -45,7 +45,7 @@
         revision = told.news.revision;
         for (const request of told.news.requests) draw(request);
         orders(told.faults);
-        $('clock').textContent = `The gateway’s clock: ${new Date(told.now * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+        $('clock').textContent = `${new Date(told.now * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
         state(paused ? 'Paused' : 'Live', paused ? '' : 'on');
       } catch (problem) {
         if (problem.status === 401) return enter();
@@ -97,12 +97,16 @@
     return made;
   }
 
-  function step(className, [from, to], text, description) {
-    const made = element('span', `step ${className}`, element('span', 'says', element('span', '', ...text)), element('span', 'arrow'));
+  // Puts something between two lanes.
+  function between([from, to], made) {
     made.style.setProperty('--left', Math.min(from, to));
     made.style.setProperty('--span', Math.abs(to - from));
-    made.prepend(element('span', 'hidden', description));
     return made;
+  }
+
+  function step(className, [from, to], text, description) {
+    const says = element('span', 'says', element('span', '', ...text));
+    return between([from, to], element('span', `step ${className}`, element('span', 'hidden', description), says, element('span', 'arrow')));
   }
 
   function summary(request) {
@@ -112,8 +116,10 @@
     const go = step('go', [from, to], [element('span', 'verb', `${request.method} `), request.path, ' ', element('b', '', what)], `${LANES[from]} to ${LANES[to]}: `);
     const back = step(`back ${look}`, [from, to], [element('b', '', code), ` ${words}`], 'answer: ');
     const time = element('time', '', `${(request.at - begin).toFixed(2)} s`);
+    const ladder = element('span', 'ladder', go, back);
     const struck = request.faults.map((it) => element('code', '', it));
-    return element('summary', '', time, element('span', 'ladder', go, back, ...struck.length ? [element('span', 'struck', 'fault ', ...struck)] : []));
+    if (struck.length) ladder.append(between([from, to], element('span', 'step struck', 'fault ', ...struck)));
+    return element('summary', '', time, ladder);
   }
 
   function facts(request) {
@@ -204,7 +210,7 @@
     try {
       orders(await (await send('/__mock/faults', `${typed}${times}`)).json());
       $('fault').value = '';
-      problem('');
+      $('fault').dispatchEvent(new Event('input'));
     } catch (refused) {
       problem(refused.message);
     }
@@ -217,7 +223,8 @@
   const happen = (path, body) => async (event) => {
     if (!event.target.value) return;
     await send(path, body(event.target.value));
-    $('happened').textContent = `${event.target.textContent}: done.`;
+    for (const it of document.querySelectorAll('.happened')) it.textContent = '';
+    event.target.closest('section').querySelector('.happened').textContent = `${event.target.textContent}: done.`;
   };
   $('acts').addEventListener('click', happen('/__mock/act', (it) => it));
   $('advance').addEventListener('click', happen('/__mock/clock', (it) => JSON.stringify({ advance: Number(it) })));

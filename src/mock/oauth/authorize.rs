@@ -94,7 +94,10 @@ pub(crate) async fn complete(State(mock): State<Arc<Mock>>, RawQuery(query): Raw
         .filter(|_| !mock.faults.strikes(Route::Callback, &Fault::HandoffInvalid))
         .filter(|decision| now.as_secs() < decision.handoff.expires);
     let Some(Decision { handoff, user, org, approved }) = decision else {
-        return problem_page(&mock, "The hand-off is invalid or has expired.");
+        return problem_page(
+            &mock,
+            "Handoff invalid: it has expired, or gateway and web do not share one secret.",
+        );
     };
     let expires = Duration::from_secs(handoff.expires);
     if !lock(&mock.grants).use_once(&handoff.nonce, expires, now) {

@@ -19,7 +19,7 @@ pub(crate) struct Grant {
     pub(crate) role: Option<Role>,
     pub(crate) scope: String,
     pub(crate) resource: String,
-    /// `OpenID` Connect Core 3.1.2.1: comes back in the ID token.
+    /// OpenID Connect Core 3.1.2.1: comes back in the ID token.
     pub(crate) nonce: Option<String>,
     /// Whether the client registered for refresh tokens.
     pub(crate) refreshes: bool,

@@ -38,7 +38,7 @@ pub(crate) async fn server(State(mock): State<Arc<Mock>>) -> Result<Json<Value>,
     server_document(&mock, json!({}))
 }
 
-/// The same as `OpenID` providers tell it (`OpenID` Connect Discovery 1.0, 3).
+/// The same as OpenID providers tell it (OpenID Connect Discovery 1.0, 3).
 pub(crate) async fn openid(State(mock): State<Arc<Mock>>) -> Result<Json<Value>, StatusCode> {
     let more = json!({
         "subject_types_supported": ["public"],

@@ -60,7 +60,7 @@ pub(crate) fn routes(mock: &Mock) -> Router<Arc<Mock>> {
     router.layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// The documents, where RFC 9728 3.1, RFC 8414 3.1 and `OpenID` Connect Discovery 1.0, 4 put them:
+/// The documents, where RFC 9728 3.1, RFC 8414 3.1 and OpenID Connect Discovery 1.0, 4 put them:
 /// nothing of an issuer with a path is at the root, where it would be another issuer's.
 fn discovery(mut router: Router<Arc<Mock>>, mock: &Mock) -> Router<Arc<Mock>> {
     if mock.plan.resource_metadata {

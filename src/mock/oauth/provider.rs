@@ -9,7 +9,7 @@ use super::metadata;
 use crate::mock::jwk::PublicKey;
 use crate::mock::keys::from_base64url;
 
-/// An `OpenID` provider whose tokens open the endpoints of one organisation.
+/// An OpenID provider whose tokens open the endpoints of one organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityProvider {
     /// The slug of the organisation.

@@ -74,7 +74,7 @@ fn an_api_key_is_shown_once_and_revoked_at_once() {
     assert_eq!((status("acme"), status("globex")), (200, 403));
     let id = between(&ada.see("/keys").body, "name=\"id\" value=\"", "\"").to_owned();
     let page = ada.done("/keys/revoke", &[("id", &id)]);
-    assert!(page.contains("The API key is revoked"), "{page}");
+    assert!(page.contains("Key revoked"), "{page}");
     assert_eq!(status("acme"), 401);
     // The key of the plan is a key like all others, and another one than that.
     let planned_key = gateway.api_key("acme").unwrap();
@@ -115,7 +115,7 @@ fn clients_are_made_and_deleted_and_all_refresh_tokens_with_them() {
     let second = login(&gateway);
     assert!(ada.see("/clients").body.contains(&second.client_id));
     assert!(ada.see(&format!("/clients/delete?id={id}")).body.contains("1 is in force"));
-    assert!(ada.done("/clients/delete", &[("id", &id)]).contains("The client is deleted"));
+    assert!(ada.done("/clients/delete", &[("id", &id)]).contains("Client deleted"));
     assert_eq!(
         (machine().status, text(&machine().json(), "error")),
         (401, "invalid_client".into())
@@ -243,7 +243,7 @@ fn limits_are_set_for_one_organisation() {
     assert_eq!((status("acme"), status("globex")), (403, 200));
     assert!(ada.see("/organisation").body.contains("10.0.0.0&#x2f;8\n192.0.2.1<"));
     let page = ada.done("/organisation", &[("allowed", "127.0.0.0/8"), ("rate_limit", "2")]);
-    assert!(page.contains("Saved."), "{page}");
+    assert!(page.contains("Limits saved"), "{page}");
     assert_eq!((status("acme"), status("acme"), status("acme")), (200, 200, 429));
     let ping = post(&gateway.http_url("acme")).rpc("{}").send();
     let wait: u64 = ping.header("retry-after").unwrap().parse().unwrap();

@@ -117,7 +117,7 @@ fn gateway_and_web_need_the_same_secret() {
     let location = get(&authorization_url(&gateway, &client_id, |_| {})).send().location();
     let page = get(location.as_str()).send();
     assert_eq!(page.status, 400);
-    assert!(page.body.contains("The hand-off is invalid"), "{}", page.body);
+    assert!(page.body.contains("Handoff invalid"), "{}", page.body);
 }
 
 fn assert_page(page: &Answer) {
@@ -228,13 +228,28 @@ fn one_can_sign_in_as_somebody_else() {
 }
 
 #[test]
+fn a_cookie_of_https_is_of_this_host_and_no_other() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let public_web_url = Some("https://app.example.com".to_owned());
+    let plan = Plan { web_address: address, public_web_url, ..Plan::default() };
+    let _gateway = Gateway::start(plan).unwrap();
+    let answer = post(&format!("http://{address}/signin")).form(&[("user", "ada")]).send();
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-apexmcp_mock_session="), "{cookie}");
+    for attribute in ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"] {
+        assert!(cookie.split("; ").any(|it| it == attribute), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain"));
+}
+
+#[test]
 fn secrets_can_differ_and_cookies_get_lost() {
     let browser = Browser::at_consent();
     browser.gateway.inject(Fault::HandoffInvalid, 1);
     let back = browser.decide("approve").location();
     let page = get(back.as_str()).send();
     assert_eq!(page.status, 400);
-    assert!(page.body.contains("hand-off is invalid"), "{}", page.body);
+    assert!(page.body.contains("Handoff invalid"), "{}", page.body);
     browser.gateway.inject(Fault::CookieLost, 1);
     let sign_in = || {
         let form = [("user", "ada"), ("handoff", browser.handoff.as_str())];

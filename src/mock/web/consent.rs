@@ -80,7 +80,7 @@ fn open(mock: &Mock, sealed: &str) -> Option<Handoff> {
 fn invalid(mock: &Mock) -> Response {
     let text = "It was changed on the way, has expired, or gateway and web do not share the same \
                 secret. Please start again from your client.";
-    mock.pages.problem(StatusCode::BAD_REQUEST, "The hand-off is invalid", text)
+    mock.pages.problem(StatusCode::BAD_REQUEST, "Handoff invalid", text)
 }
 
 fn page(mock: &Mock, browser: &Browser, handoff: &Handoff, sealed: &str) -> Response {

@@ -76,6 +76,25 @@ impl Access {
         }
     }
 
+    /// Looks where the person was sent, or gives up on them.
+    pub(super) fn login_is_due(&mut self, now: Moment, out: &mut Outbox<'_>) {
+        let State::SigningIn(login, exchange) = &mut self.state else { return };
+        let mut steps = Vec::new();
+        if login.look(now, &mut steps) {
+            return self.perform_login(steps, now, out);
+        }
+        if let Some(exchange) = exchange {
+            out.push(Effect::Abort(*exchange));
+        }
+        let failure = login.timed_out();
+        // Perhaps the person saw nothing but an error page, because the server has forgotten the
+        // client.
+        if let Some(record) = &self.current {
+            out.push(Effect::Store(StoreCommand::Doubt(record.generation)));
+        }
+        self.fail(failure, now, out);
+    }
+
     pub(super) fn fail(&mut self, failure: SignInFailure, now: Moment, out: &mut Outbox<'_>) {
         let denied =
             matches!(&failure, SignInFailure::Refused { error, .. } if error == "access_denied");

@@ -114,7 +114,7 @@ fn ask_again(
     let url =
         redirect::authorization_url(start, &expect.server, &expect.client, &verifier, &state)?;
     out.push(answer_page(id, Page::Onward(url.clone())));
-    let expect = ExpectRedirect { verifier, state, url, entropy: None, ..expect };
+    let expect = ExpectRedirect { verifier, state, url, look_at: None, entropy: None, ..expect };
     let open = OpenSignIn::new(start, &expect, Some(now.unix), now);
     out.push(Step::Claim(Some(Claim::Open(Box::new(open)))));
     Ok(State::ExpectRedirect(Box::new(expect)))

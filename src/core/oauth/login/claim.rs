@@ -159,6 +159,7 @@ impl OpenSignIn {
             verifier: self.verifier,
             url: self.url,
             deadline: now.after(Duration::from_secs(wait)),
+            look_at: None,
             entropy: None,
         }
     }

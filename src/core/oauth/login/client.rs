@@ -190,6 +190,15 @@ pub(super) fn registered(
     out: &mut Vec<Step>,
 ) -> Result<State, SignInFailure> {
     let (status, body) = answer.map_err(|f| transient("the client registration", &f))?;
+    if expect.server.metadata.guessed && is_absent(status) {
+        return Err(SignInFailure::NoSignIn {
+            server: without_query(&start.server),
+            lacks: match &start.challenge {
+                None => "has no `WWW-Authenticate: Bearer`",
+                Some(_) => "names no metadata",
+            },
+        });
+    }
     let client = match registration::answer(status, &body, &expect.redirect_uri) {
         Ok(client) => client,
         Err(SignInFailure::Refused { error, .. })
@@ -214,6 +223,19 @@ pub(super) fn registered(
         Next::Browser(entropy) => redirect::open(start, expect.server, client, entropy, now, out),
         Next::Device => device::ask(start, expect.server, client, out),
     }
+}
+
+/// Whether a status says that nothing is there.
+pub(super) fn is_absent(status: u16) -> bool {
+    matches!(status, 404 | 405 | 410 | 501)
+}
+
+/// An address as a person may see it: a query may hold a secret.
+pub(super) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
 }
 
 fn other_host(redirect_uri: &str) -> String {

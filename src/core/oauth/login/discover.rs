@@ -11,7 +11,7 @@ use crate::core::oauth::failure::SignInFailure;
 use crate::core::oauth::metadata::{ResourceMetadata, ServerMetadata};
 use crate::core::time::Moment;
 
-/// The scope of `OpenID` for a refresh token (`OpenID` Connect Core §11).
+/// The scope of OpenID for a refresh token (OpenID Connect Core §11).
 const OFFLINE: &str = "offline_access";
 
 #[derive(Debug)]
@@ -258,7 +258,7 @@ fn begin(
     Ok(State::ExpectListener(Box::new(server)))
 }
 
-/// `OpenID` servers issue a refresh token only to who asks for it. A machine needs none, and a scope
+/// OpenID servers issue a refresh token only to who asks for it. A machine needs none, and a scope
 /// that the user has fixed stays as it is.
 fn add_offline(start: &Start, server: &mut Server) {
     let offered = server.metadata.scopes_supported.iter().flatten().any(|scope| scope == OFFLINE);

@@ -11,7 +11,7 @@ use oauth2::{
 };
 use url::Url;
 
-use super::client::{self, Identity, Next};
+use super::client::{self, Identity, Next, is_absent, without_query};
 use super::discover::{endpoint, has_offline};
 use super::{Claim, Entropy, OpenSignIn, Server, Start, State, Step};
 use crate::core::event::{HttpFailure, Notice, RedirectCommand};
@@ -36,6 +36,8 @@ pub(super) struct ExpectRedirect {
     pub(super) verifier: Secret,
     pub(super) url: Url,
     pub(super) deadline: Duration,
+    /// When to look where the person was sent.
+    pub(super) look_at: Option<Duration>,
     /// For a second request, if the server does not understand the first.
     pub(super) entropy: Option<Entropy>,
 }
@@ -106,7 +108,10 @@ pub(super) fn open(
     let url = authorization_url(start, &server, &client, &verifier, &state)?;
     let deadline = now.after(Duration::from_secs(start.options.timeout_seconds));
     let entropy = Some(entropy);
-    let expect = ExpectRedirect { server, client, state, verifier, url, deadline, entropy };
+    // Who is asked for more has been there before.
+    let look_at = start.scope.is_none().then(|| now.after(LOOK));
+    let expect =
+        ExpectRedirect { server, client, state, verifier, url, deadline, look_at, entropy };
     // Before anybody learns the address: whoever comes after us must know of it.
     let window_at = opens_window(start).then_some(now.unix);
     let open = OpenSignIn::new(start, &expect, window_at, now);
@@ -124,6 +129,25 @@ pub(super) fn claimed(start: &Start, expect: &ExpectRedirect, out: &mut Vec<Step
     out.push(Step::Tell(Notice::SignIn(expect.url.to_string())));
     if opens_window(start) {
         out.push(Step::Redirect(RedirectCommand::Open(Box::new(expect.url.clone()))));
+    }
+}
+
+/// When the browser has had the time to be there, and before `initialize` is answered without the
+/// gateway: then the host hears of it.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Where the person was sent, unless they are back already. Only they have seen what is there; a page
+/// that does not exist would be waited for in vain.
+pub(super) fn looked(
+    expect: &ExpectRedirect,
+    answer: &Result<(u16, Bytes), HttpFailure>,
+) -> Result<(), SignInFailure> {
+    match answer {
+        Ok((status, _)) if is_absent(*status) && !registration::is_forgotten(answer.as_ref()) => {
+            Err(SignInFailure::NoPage { page: without_query(&expect.url), status: *status })
+        }
+        // The browser may get another answer than we do.
+        _ => Ok(()),
     }
 }
 

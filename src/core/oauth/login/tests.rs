@@ -305,6 +305,51 @@ fn a_server_from_before_the_metadata() {
 }
 
 #[test]
+fn a_server_from_before_any_sign_in() {
+    let documents =
+        || vec![document(404, ""), document(404, ""), document(404, ""), document(404, "")];
+    for (challenge, lacks) in [
+        (None, "has no `WWW-Authenticate: Bearer`"),
+        (Some(Challenge::default()), "names no metadata"),
+    ] {
+        let old = Start { challenge, ..start() };
+        let mut inputs = documents();
+        inputs.extend([bound(), document(404, r#"{"error":"not_found"}"#)]);
+        let (_, result) = run(old, inputs);
+        let text = result.unwrap_err().to_string();
+        assert!(text.starts_with(&format!("the 401 of `{SERVER}` {lacks}, and")), "{text}");
+    }
+    // Who announces a registration has one.
+    let inputs = vec![document(200, RESOURCE), document(200, METADATA), bound(), document(404, "")];
+    let (_, result) = run(start(), inputs);
+    assert!(matches!(result, Err(SignInFailure::ServerMisbehaved { .. })));
+}
+
+#[test]
+fn a_page_that_is_not_there_is_not_waited_for() {
+    let looked = |answer: Input| {
+        let (mut steps, login) = run(start(), up_to_browser());
+        let mut login = login.unwrap();
+        let at = login.deadline().unwrap();
+        assert_eq!(at, Duration::from_secs(2));
+        let now = Moment { uptime: at, ..Moment::default() };
+        assert!(login.look(now, &mut steps));
+        let Some(Step::Fetch(url)) = steps.last() else { panic!() };
+        assert!(url.as_str().contains("response_type=code"), "what the browser asks for: {url}");
+        assert_eq!(login.deadline(), Some(Duration::from_secs(300)), "once");
+        login.handle(answer, now, &mut steps)
+    };
+    let gone = looked(document(404, "<h1>Not found</h1>")).unwrap_err();
+    let text = "the sign-in page `https://mcp.example/authorize` is not there: HTTP 404";
+    assert_eq!(gone.to_string(), text);
+    for other in [document(200, "<h1>Sign in</h1>"), document(403, ""), document(503, "")] {
+        assert!(looked(other).unwrap().invitation().is_some());
+    }
+    // Not the page is unknown, but we are; the person may have to say so.
+    assert!(looked(document(404, r#"{"error":"invalid_client"}"#)).is_ok());
+}
+
+#[test]
 fn a_foreign_issuer_in_the_metadata_is_refused() {
     let evil = METADATA
         .replace("\"issuer\":\"https://mcp.example\"", "\"issuer\":\"https://evil.example\"");
@@ -315,8 +360,9 @@ fn a_foreign_issuer_in_the_metadata_is_refused() {
 #[test]
 fn nobody_comes() {
     let (_, login) = run(start(), up_to_browser());
-    let login = login.unwrap();
-    assert_eq!(login.deadline(), Some(Duration::from_secs(300)));
+    let mut login = login.unwrap();
+    let end = Moment { uptime: Duration::from_secs(300), ..Moment::default() };
+    assert!(!login.look(end, &mut Vec::new()));
     assert!(
         matches!(login.timed_out(), SignInFailure::TimedOut { url, .. } if url.contains("/authorize"))
     );

@@ -2,6 +2,10 @@ use std::io::{BufReader, PipeWriter, Read};
 
 use super::*;
 
+fn scene() -> Scene {
+    Scene { server: "mcp.example".to_owned(), terminal: false }
+}
+
 struct Helper {
     commands: PipeWriter,
     news: mpsc::Receiver<String>,
@@ -90,7 +94,7 @@ fn strangers_are_refused_and_the_real_one_is_served() {
     let browser = helper.send(GOOD);
     let News::Redirected { id, query } = helper.news() else { panic!() };
     assert_eq!(query.expose(), "code=abc&state=s");
-    helper.command(&Command::Answer { id, page: Page::SignedIn, hint: None });
+    helper.command(&Command::Answer { id, page: Page::SignedIn, hint: None, scene: scene() });
     let answer = answer(browser);
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     for header in ["no-store", "no-referrer", "default-src 'none'", "Connection: close"] {
@@ -107,7 +111,7 @@ fn connections_that_say_nothing_hold_nobody_up() {
         let _silent: Vec<_> = (0..burst).map(|_| helper.send("")).collect();
         let browser = helper.send(GOOD);
         let News::Redirected { id, .. } = helper.news() else { panic!() };
-        helper.command(&Command::Answer { id, page: Page::Stale, hint: None });
+        helper.command(&Command::Answer { id, page: Page::Stale, hint: None, scene: scene() });
         assert!(answer(browser).contains("400 "));
     }
 }
@@ -151,7 +155,7 @@ fn a_browser_is_sent_on() {
     let stream = helper.send("GET /oauth/callback?code=1 HTTP/1.1\r\nHost: HOST\r\n\r\n");
     let News::Redirected { id, .. } = helper.news() else { panic!() };
     let hint = Some("https://own.example/done".to_owned());
-    helper.command(&Command::Answer { id, page: Page::Onward, hint });
+    helper.command(&Command::Answer { id, page: Page::Onward, hint, scene: scene() });
     let text = answer(stream);
     assert!(text.starts_with("HTTP/1.1 303 "), "{text}");
     assert!(text.contains("\r\nLocation: https://own.example/done\r\n"), "{text}");

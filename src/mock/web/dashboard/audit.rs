@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::Response;
 use http::HeaderMap;
 use minijinja::{Value, context};
 
-use super::{date, visitor};
+use super::{Shown, date, visitor};
 use crate::mock::log::LoggedRequest;
 use crate::mock::state::Mock;
 
@@ -19,17 +18,14 @@ pub(super) async fn show(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Response {
-    let visitor = match visitor(&mock, &headers, PATH, query.as_deref()) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, query.as_deref())?;
     let requests = mock.log.requests();
     let of_org = requests.iter().filter(|it| it.path.split('/').nth(2) == Some(visitor.org()));
     let mut calls: Vec<Value> = of_org.rev().flat_map(calls).take(MOST + 1).collect();
     let more = calls.len() > MOST;
     calls.truncate(MOST);
-    visitor.show(&mock, "audit.html", "Audit log", context! { calls, more, most => MOST })
+    Ok(visitor.show(&mock, "audit.html", "Audit log", context! { calls, more, most => MOST }))
 }
 
 fn calls(request: &LoggedRequest) -> impl Iterator<Item = Value> {

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 
-use super::{Visitor, actor, date, given_name, see, visitor};
+use super::{Shown, Visitor, actor, date, given_name, see, visitor};
 use crate::mock::credentials::Authentication;
 use crate::mock::evidence::ClientOrigin;
 use crate::mock::oauth::{Client, Form, is_redirect_uri};
@@ -25,11 +25,8 @@ pub(super) async fn show(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Response {
-    let visitor = match visitor(&mock, &headers, PATH, query.as_deref()) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, query.as_deref())?;
     let unseen = mock
         .browsers
         .change(&headers, |it| it.unseen.take_if(|it| it.client_id.is_some()))
@@ -38,20 +35,14 @@ pub(super) async fn show(
     let lifetime = lock(&mock.tenants).get(visitor.org()).map(|it| it.refresh_token_lifetime);
     let days = lifetime.map(|it| it.as_secs() / DAY.as_secs());
     let clients: Vec<Value> = list(&mock, visitor.org()).iter().map(Listed::shown).collect();
-    visitor.show(
-        &mock,
-        "clients.html",
-        "OAuth clients",
-        context! { clients, unseen, days, choices => LIFETIMES.to_vec() },
-    )
+    let values = context! { clients, unseen, days, choices => LIFETIMES.to_vec() };
+    Ok(visitor.show(&mock, "clients.html", "OAuth clients", values))
 }
 
 /// `GET /clients/new`: with the warning.
-pub(super) async fn ask_new(State(mock): State<Arc<Mock>>, headers: HeaderMap) -> Response {
-    match visitor(&mock, &headers, PATH, None) {
-        Ok(visitor) => form_for_new(&mock, &visitor, StatusCode::OK, context! {}),
-        Err(response) => response,
-    }
+pub(super) async fn ask_new(State(mock): State<Arc<Mock>>, headers: HeaderMap) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, None)?;
+    Ok(form_for_new(&mock, &visitor, StatusCode::OK, context! {}))
 }
 
 /// `POST /clients/new`.
@@ -59,11 +50,8 @@ pub(super) async fn create(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
     let (name, client, prefix) = match read(&mock, &form) {
         Ok(it) => it,
         Err(problem) => {
@@ -73,7 +61,7 @@ pub(super) async fn create(
                 kind => form.get("kind"),
                 redirect_uri => form.get("redirect_uri"),
             };
-            return form_for_new(&mock, &visitor, StatusCode::BAD_REQUEST, typed);
+            return Ok(form_for_new(&mock, &visitor, StatusCode::BAD_REQUEST, typed));
         }
     };
     let client_id = format!("{prefix}{}", mock.keys.random());
@@ -94,7 +82,7 @@ pub(super) async fn create(
     lock(&mock.grants).revoke_org(visitor.org());
     let unseen = Unseen { name, client_id: Some(client_id), secret };
     mock.browsers.change(&headers, |it| it.unseen = Some(unseen));
-    see(PATH, "made-client")
+    Ok(see(PATH, "made-client"))
 }
 
 /// `GET /clients/delete?id=…`: the warning.
@@ -102,19 +90,16 @@ pub(super) async fn ask_delete(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Response {
-    let visitor = match visitor(&mock, &headers, PATH, None) {
-        Ok(visitor) => visitor,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, None)?;
     let form = Form::parse(query.unwrap_or_default().as_bytes());
     let all = list(&mock, visitor.org());
     let Some(client) = all.iter().find(|it| Some(it.client_id.as_str()) == form.get("id")) else {
-        return see(PATH, "");
+        return Ok(see(PATH, ""));
     };
     let n_tokens: usize = live(&mock, visitor.org());
     let values = context! { client => client.shown(), n_tokens };
-    visitor.show(&mock, "client_delete.html", "Delete client", values)
+    Ok(visitor.show(&mock, "client_delete.html", "Delete client", values))
 }
 
 /// `POST /clients/delete`.
@@ -122,14 +107,11 @@ pub(super) async fn delete(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
     let id = form.get("id").unwrap_or_default();
     if !list(&mock, visitor.org()).iter().any(|it| it.client_id == id) {
-        return see(PATH, "");
+        return Ok(see(PATH, ""));
     }
     if let Some(tenant) = lock(&mock.tenants).get_mut(visitor.org()) {
         tenant.clients.retain(|it| it.client_id != id);
@@ -138,7 +120,7 @@ pub(super) async fn delete(
     let mut grants = lock(&mock.grants);
     grants.revoke_client(id);
     grants.revoke_org(visitor.org());
-    see(PATH, "deleted")
+    Ok(see(PATH, "deleted"))
 }
 
 /// `POST /clients/lifetime`.
@@ -146,20 +128,17 @@ pub(super) async fn change_lifetime(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
     let days = form.get("days").and_then(|it| it.parse().ok());
     let Some(days) = days.filter(|it| LIFETIMES.contains(it)) else {
         let text = "A refresh token lasts for 1, 7, 30 or 90 days.";
-        return mock.pages.problem(StatusCode::BAD_REQUEST, "Not accepted", text);
+        return Err(mock.pages.problem(StatusCode::BAD_REQUEST, "Not accepted", text));
     };
     if let Some(tenant) = lock(&mock.tenants).get_mut(visitor.org()) {
         tenant.refresh_token_lifetime = DAY * days;
     }
-    see(PATH, "lifetime")
+    Ok(see(PATH, "lifetime"))
 }
 
 /// What a form wants: the name, the client, and what its id begins with.

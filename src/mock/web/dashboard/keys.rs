@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 
-use super::{Visitor, actor, date, given_name, see, visitor};
+use super::{Shown, Visitor, actor, date, given_name, see, visitor};
 use crate::mock::state::{Mock, lock};
 use crate::mock::web::signin::Unseen;
 
@@ -20,16 +20,12 @@ pub(super) async fn show(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Response {
-    match visitor(&mock, &headers, PATH, query.as_deref()) {
-        Ok(visitor) => {
-            // Taken: the next look at the page does not have it any more.
-            let unseen =
-                mock.browsers.change(&headers, |it| it.unseen.take_if(|it| it.client_id.is_none()));
-            page(&mock, &visitor, StatusCode::OK, unseen.flatten(), None)
-        }
-        Err(response) => response,
-    }
+) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, query.as_deref())?;
+    // Taken: the next look at the page does not have it any more.
+    let unseen =
+        mock.browsers.change(&headers, |it| it.unseen.take_if(|it| it.client_id.is_none()));
+    Ok(page(&mock, &visitor, StatusCode::OK, unseen.flatten(), None))
 }
 
 /// `POST /keys`: a new key.
@@ -37,14 +33,11 @@ pub(super) async fn create(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
     let Some(name) = given_name(&form) else {
         let problem = "Please give the key a name of at most 64 characters.";
-        return page(&mock, &visitor, StatusCode::BAD_REQUEST, None, Some(problem));
+        return Ok(page(&mock, &visitor, StatusCode::BAD_REQUEST, None, Some(problem)));
     };
     let key = new_key(&mock);
     if let Some(tenant) = lock(&mock.tenants).get_mut(visitor.org()) {
@@ -52,7 +45,7 @@ pub(super) async fn create(
     }
     let unseen = Unseen { name: name.to_owned(), client_id: None, secret: Some(key) };
     mock.browsers.change(&headers, |it| it.unseen = Some(unseen));
-    see(PATH, "made-key")
+    Ok(see(PATH, "made-key"))
 }
 
 /// `POST /keys/revoke`.
@@ -60,14 +53,11 @@ pub(super) async fn revoke(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
     let id = form.get("id").unwrap_or_default();
     let revoked = lock(&mock.tenants).get_mut(visitor.org()).is_some_and(|it| it.revoke_key(id));
-    see(PATH, if revoked { "revoked" } else { "" })
+    Ok(see(PATH, if revoked { "revoked" } else { "" }))
 }
 
 fn page(

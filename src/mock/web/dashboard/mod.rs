@@ -43,6 +43,9 @@ pub(crate) fn known(path: &str) -> &'static str {
     all.find(|it| *it == path).unwrap_or(organisation::PATH)
 }
 
+/// A page, or what somebody gets who may not see it.
+type Shown = Result<Response, Response>;
+
 /// Somebody who is signed in, in front of a page.
 struct Visitor {
     browser: Browser,
@@ -150,9 +153,9 @@ fn see(page: &str, done: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, format!("{page}{done}"))]).into_response()
 }
 
-/// A time for people: `06 Nov 1994 08:49:37`, UTC.
+/// A time for people: `06 Nov 1994 08:49:37 UTC`.
 fn date(time: std::time::Duration) -> String {
-    http_date(time.as_secs()).get(5..25).unwrap_or_default().to_owned()
+    format!("{} UTC", http_date(time.as_secs()).get(5..25).unwrap_or_default())
 }
 
 /// A name that somebody has given to something.
@@ -174,15 +177,12 @@ const SECTIONS: [Section; 4] = [
 const DONE: [(&str, &str); 7] = [
     (
         "switched",
-        "You have switched to this organisation. Clients that are signed in stay with theirs until they sign in again.",
+        "Organisation switched. Clients that are signed in stay with theirs until they sign in again.",
     ),
-    ("saved", "Saved."),
-    ("lifetime", "Saved. Refresh tokens that are issued from now on have this lifetime."),
-    (
-        "made-client",
-        "The client is there, and all refresh tokens of this organisation are revoked.",
-    ),
-    ("deleted", "The client is deleted, and all refresh tokens of this organisation are revoked."),
-    ("made-key", "The API key is there."),
-    ("revoked", "The API key is revoked. The next request with it gets 401."),
+    ("saved", "Limits saved. They count from the next request on."),
+    ("lifetime", "Lifetime saved. Refresh tokens that are issued from now on have it."),
+    ("made-client", "Client created. All refresh tokens of this organisation are revoked."),
+    ("deleted", "Client deleted. All refresh tokens of this organisation are revoked."),
+    ("made-key", "Key created."),
+    ("revoked", "Key revoked. The next request with it gets 401."),
 ];

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use minijinja::{Value, context};
 
-use super::{Visitor, actor, see, visitor};
+use super::{Shown, Visitor, actor, see, visitor};
 use crate::mock::network::Network;
 use crate::mock::oauth::Form;
 use crate::mock::state::{Mock, lock};
@@ -21,11 +21,9 @@ pub(super) async fn show(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
-) -> Response {
-    match visitor(&mock, &headers, PATH, query.as_deref()) {
-        Ok(visitor) => page(&mock, &visitor, StatusCode::OK, context! {}),
-        Err(response) => response,
-    }
+) -> Shown {
+    let visitor = visitor(&mock, &headers, PATH, query.as_deref())?;
+    Ok(page(&mock, &visitor, StatusCode::OK, context! {}))
 }
 
 /// `POST /organisation`: the limits.
@@ -33,12 +31,9 @@ pub(super) async fn change(
     State(mock): State<Arc<Mock>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let (visitor, form) = match actor(&mock, &headers, &body, PATH) {
-        Ok(it) => it,
-        Err(response) => return response,
-    };
-    match limits(&form) {
+) -> Shown {
+    let (visitor, form) = actor(&mock, &headers, &body, PATH)?;
+    Ok(match limits(&form) {
         Ok((allowed, rate_limit)) => {
             if let Some(tenant) = lock(&mock.tenants).get_mut(visitor.org()) {
                 (tenant.allowed, tenant.rate_limit) = (allowed, rate_limit);
@@ -53,7 +48,7 @@ pub(super) async fn change(
             };
             page(&mock, &visitor, StatusCode::BAD_REQUEST, typed)
         }
-    }
+    })
 }
 
 fn limits(form: &Form) -> Result<(Vec<Network>, Option<u32>), String> {
