@@ -313,7 +313,7 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
         delivery: if not_delivered { Delivery::NotDelivered } else { Delivery::Unknown },
         kind: if error.is_timeout() {
             FailureKind::TimedOut
-        } else if is_about_a_certificate(error) {
+        } else if matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_))) {
             FailureKind::Certificate
         } else {
             FailureKind::Network
@@ -321,11 +321,12 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
     }
 }
 
-fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+/// What TLS says, wherever it stands in the chain of causes.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut source = error.source();
     while let Some(error) = source {
-        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         // An I/O error has what it wraps inside, and not as its source.
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -334,7 +335,7 @@ fn is_about_a_certificate(error: &reqwest::Error) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 fn timed_out(limit: Duration) -> HttpFailure {
@@ -347,6 +348,10 @@ fn timed_out(limit: Duration) -> HttpFailure {
 
 /// The innermost cause: the outer ones repeat the URL, whose query may hold a secret.
 fn cause(error: &reqwest::Error) -> String {
+    if matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_))) {
+        return "it does not speak TLS; it may be one for `http://`, or the port of something else"
+            .to_owned();
+    }
     let mut source = error.source();
     let mut text = None;
     while let Some(error) = source {

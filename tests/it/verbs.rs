@@ -170,3 +170,13 @@ fn a_sign_in_that_nobody_keeps_is_no_success() {
     assert_eq!(output.status.code(), Some(6), "{text}");
     assert!(text.contains("not kept"), "{text}");
 }
+
+#[test]
+fn https_to_a_server_that_speaks_http_is_told_apart() {
+    let gateway = gateway();
+    let home = Home::new();
+    let url = gateway.http_url("acme").replacen("http://", "https://", 1);
+    let (status, _, stderr) = texts(&run(&home, &["login", &url]));
+    assert_eq!(status, 5, "{stderr}");
+    assert!(stderr.contains("it does not speak TLS; it may be one for `http://`"), "{stderr}");
+}
