@@ -365,7 +365,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Takes a lock of the kernel's, waiting up to `patience` for somebody else.
-fn take(dir: &Path, name: &str, patience: Duration) -> Result<File, StoreError> {
+pub(in crate::edge) fn take(
+    dir: &Path,
+    name: &str,
+    patience: Duration,
+) -> Result<File, StoreError> {
     let file = fs::open_lock(dir, &dir.join(name))?;
     let mut waited = Duration::ZERO;
     loop {
