@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::places::places;
 use super::typed::Typed;
 use super::{Invocation, Misuse, headers, help, resolve, typed, words};
+use crate::config::{AccessMode, Way};
 use crate::install::{self, Host, Places, is_sensitive};
 use crate::secret::Secret;
 
@@ -50,6 +51,8 @@ pub struct InstallRequest {
     pub print: bool,
     /// `PATH`.
     pub search: Option<OsString>,
+    /// Whether somebody has to sign in with a browser.
+    pub signs_in: bool,
     /// What to say on stderr first.
     pub warnings: Vec<String>,
 }
@@ -175,6 +178,7 @@ fn install(given: &Given, environment: &dyn Environment) -> Result<Invocation, M
         env,
         print: given.has("--print"),
         search: environment.var("PATH"),
+        signs_in: config.access == AccessMode::OAuth && matches!(config.login.way, Way::Browser),
         warnings,
     })))
 }

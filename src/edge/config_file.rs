@@ -142,13 +142,11 @@ impl ConfigFile {
         Err(FileError::Changed)
     }
 
-    /// Deletes it; returns the copy.
-    pub fn delete(&self, backup: Option<u64>) -> Result<Option<PathBuf>, FileError> {
+    /// Deletes it.
+    pub fn delete(&self) -> Result<(), FileError> {
         self.check()?;
-        let copy = self.back_up(backup)?;
         self.compare()?;
-        fs::remove_file(&self.target)?;
-        Ok(self.keep(copy))
+        Ok(fs::remove_file(&self.target)?)
     }
 
     fn compare(&self) -> Result<(), FileError> {
@@ -346,7 +344,7 @@ mod tests {
             }
             let written = file.replace(b"c", None);
             assert!(matches!(written, Err(FileError::Changed)), "{written:?}");
-            assert!(matches!(file.delete(None), Err(FileError::Changed)));
+            assert!(matches!(file.delete(), Err(FileError::Changed)));
             assert_eq!(fs::read_to_string(&path).ok().as_deref(), meanwhile);
             let left = fs::read_dir(folder.path()).unwrap().count();
             assert_eq!(left, usize::from(meanwhile.is_some()), "nothing is left lying around");

@@ -30,6 +30,8 @@ pub(super) struct Session<'a> {
     /// Held while files are written.
     lock: Option<File>,
     running: BTreeSet<String>,
+    /// How many files were written.
+    n_written: usize,
     status: u8,
 }
 
@@ -69,6 +71,7 @@ impl<'a> Session<'a> {
             journal: None,
             lock: None,
             running: processes::names(),
+            n_written: 0,
             status: 0,
         };
         let Some(dir) = &target.state_dir else { return Ok(session) };
@@ -166,6 +169,11 @@ impl<'a> Session<'a> {
     pub(super) fn written(&self, opened: &Opened) -> Vec<Written> {
         let target = opened.file.target();
         self.journal().map(|journal| journal.entries(target)).unwrap_or_default()
+    }
+
+    /// Whether a file was written.
+    pub(super) fn has_written(&self) -> bool {
+        0 < self.n_written
     }
 
     /// Whether nothing is written.

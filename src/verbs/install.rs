@@ -40,6 +40,14 @@ pub(crate) fn install(request: &InstallRequest) -> ExitCode {
             });
         }
     }
+    if session.has_written() && request.signs_in {
+        let login = match &*request.args {
+            [server] => format!("`apexmcp-bridge login {server}`"),
+            _ => "`apexmcp-bridge login`, with the same server and flags,".to_owned(),
+        };
+        session
+            .say(&format!("the first start opens your browser to sign in; {login} does that now"));
+    }
     session.end()
 }
 

@@ -13,34 +13,43 @@ pub(crate) fn uninstall(request: &UninstallRequest) -> ExitCode {
         Ok(session) => session,
         Err(status) => return status,
     };
+    let mut found = false;
     for (host, location) in session.locations() {
-        session.work(host, &location, &mut |session, opened| out_of(session, opened, request));
+        session.work(host, &location, &mut |session, opened| {
+            let done = out_of(session, opened, request);
+            found |= done.is_some();
+            done.unwrap_or(Done::Settled)
+        });
+    }
+    if !found && request.target.hosts.is_none() {
+        session.say("no MCP client has such an entry");
     }
     session.end()
 }
 
-fn out_of(session: &mut Session<'_>, opened: &Opened, request: &UninstallRequest) -> Done {
+/// `None` if there is no such entry.
+fn out_of(session: &mut Session<'_>, opened: &Opened, request: &UninstallRequest) -> Option<Done> {
     let title = opened.host.title;
     let paths = match chosen(session, opened, request) {
         Ok(Chosen::Paths(paths)) => paths,
         Ok(Chosen::Foreign(name)) => {
             let message = format!("`{name}` in `{}` does not start this program", opened.shown());
             session.fail(1, title, &message, Some("`--force` takes it out all the same"));
-            return Done::Settled;
+            return Some(Done::Settled);
         }
-        Err(broken) => return session.complain(opened, &broken),
+        Err(broken) => return Some(session.complain(opened, &broken)),
     };
     if paths.is_empty() {
         if request.target.hosts.is_some() {
             session.say(&format!("{title}: there is no such entry"));
         }
-        return Done::Settled;
+        return None;
     }
-    match take_out(session, opened, paths) {
+    Some(match take_out(session, opened, paths) {
         Ok((change, Some(original))) => session.restore(opened, &change, &original),
         Ok((change, None)) => session.write(opened, &change, Deed::Remove),
         Err(broken) => session.complain(opened, &broken),
-    }
+    })
 }
 
 enum Chosen {

@@ -58,3 +58,9 @@ fn backups(home: &Home, file: &str) -> Vec<PathBuf> {
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().mode() & 0o777
 }
+
+/// By another process: a program that this one has open for writing, and a thread that starts
+/// something inherits for a moment, cannot be started.
+fn copy_program(from: &str, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
+}

@@ -53,7 +53,8 @@ impl Session<'_> {
         self.note(opened, change, deed);
         let backup = self.target.backup.then(clock::unix);
         let written = if is_deleted {
-            opened.file.delete(backup)
+            // There is nothing in it but what was written here.
+            opened.file.delete().map(|()| None)
         } else {
             opened.file.replace(change.after.text().as_bytes(), backup)
         };
@@ -69,7 +70,9 @@ impl Session<'_> {
         let copy = copy.and_then(|copy| Some(copy.file_name()?.to_string_lossy().into_owned()));
         let (title, shown) = (opened.host.title, opened.shown());
         let deeds = described(change, opened.host, deed);
-        self.say(&format!("{title}: {deeds} `{shown}`"));
+        let and_gone = if is_deleted { ", which was made for it and is deleted" } else { "" };
+        self.say(&format!("{title}: {deeds} `{shown}`{and_gone}"));
+        self.n_written += 1;
         if let Some(copy) = copy {
             self.say(&format!("  the file as it was is `{copy}`, beside it"));
         }
@@ -85,7 +88,7 @@ impl Session<'_> {
         self.print(&unified(&shown, change.before.text(), change.after.text(), sides));
         let would = match (is_there, is_deleted) {
             (false, _) => "be made",
-            (true, true) => "be deleted, as it was made for the entry",
+            (true, true) => "be deleted: it was made for the entry",
             (true, false) => "be changed",
         };
         self.say(&format!("{}: `{shown}` would {would}", opened.host.title));

@@ -13,8 +13,17 @@ fn what_was_not_there_is_gone_again() {
     assert_eq!(status, 0, "{stderr}");
     assert!(stderr.contains("warning: Windsurf was not found on this machine"), "{stderr}");
     assert_eq!(mode(&home.path().join(CURSOR)), 0o600);
+    assert!(
+        stderr.contains("`apexmcp-bridge login https://mcp.apexmcp.ai/mcp/acme/sse` does"),
+        "{stderr}"
+    );
+    let (status, _, stderr) = run(&home, &["uninstall", "cursor"]);
+    assert_eq!(status, 0, "{stderr}");
+    assert!(stderr.contains("`, which was made for it and is deleted"), "{stderr}");
+    assert_eq!(fs::read_dir(home.path().join(".cursor")).unwrap().count(), 0, "nor is a copy kept");
     assert_eq!(run(&home, &["uninstall", "--all", "--no-backup"]).0, 0);
-    assert!(!home.path().join(CURSOR).exists());
+    let (status, _, stderr) = run(&home, &["uninstall", "--all"]);
+    assert_eq!((status, stderr.as_str()), (0, "no MCP client has such an entry\n"));
     assert_eq!(fs::read_to_string(empty).unwrap(), "{\"mcpServers\":{}}");
     assert_eq!(fs::read_to_string(bare).unwrap(), "model = 1\n\n\n");
     let (status, _, stderr) = run(&home, &["uninstall", "gemini"]);
@@ -170,7 +179,7 @@ fn an_entry_that_was_pointed_elsewhere_is_not_ours_any_more() {
     let home = Home::new();
     // Not the name by which such an entry is known otherwise.
     let program = home.path().join("bridge");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy_program(PROGRAM, &program);
     let mut command = Command::new(&program);
     command.args(["install", "cursor", "acme"]).env_clear().env("HOME", home.path());
     command.env("APEXMCP_BRIDGE_STATE_DIR", home.state());

@@ -184,7 +184,7 @@ fn clients_shows_what_there_is() {
 fn a_host_that_runs_is_named() {
     let home = Home::new();
     let program = home.path().join("claude-desktop");
-    fs::copy("/bin/sleep", &program).unwrap();
+    copy_program("/bin/sleep", &program);
     let mut host = Command::new(&program).arg("60").spawn().unwrap();
     let (status, _, stderr) = run(&home, &["install", "claude-desktop", "acme"]);
     host.kill().unwrap();
