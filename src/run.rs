@@ -62,7 +62,7 @@ pub(crate) fn print(text: &str) -> ExitCode {
 }
 
 pub(crate) fn complain(message: &str, hint: Option<&str>) {
-    let hint = hint.map(|hint| format!("\nhint: {hint}\n")).unwrap_or_default();
+    let hint = hint.map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     // Nobody is left to be told.
     io::stderr().write_all(format!("error: {message}\n{hint}").as_bytes()).ok();
 }

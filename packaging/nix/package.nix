@@ -13,6 +13,7 @@ rustPlatform.buildRustPackage {
 
   # Not the mock gateway.
   buildNoDefaultFeatures = true;
+  buildFeatures = [ "slim" ];
   cargoBuildFlags = [ "--bin" package.name ];
   # The tests need the mock gateway and a loopback network.
   doCheck = false;

@@ -16,7 +16,7 @@ class Crates:
         # Both halves of the macOS program link the same.
         triple = target.triple.replace("universal2", "aarch64")
         command = ["cargo", "metadata", "--locked", "--format-version", "1",
-                   "--no-default-features", "--filter-platform", triple]
+                   "--no-default-features", "--features", "slim", "--filter-platform", triple]
         found = json.loads(subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE).stdout)
         self._root = found["resolve"]["root"]
         packages = {package["id"]: package for package in found["packages"]}

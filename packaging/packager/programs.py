@@ -60,7 +60,7 @@ def cargo_build(project, verb, triple):
         "MACOSX_DEPLOYMENT_TARGET": MACOS,
     }
     command = ["cargo", "auditable", verb, "--release", "--locked", "--no-default-features",
-               "--bin", project.name, "--target", triple, "--target-dir", str(TARGET / "cargo")]
+               "--features", "slim", "--bin", project.name, "--target", triple, "--target-dir", str(TARGET / "cargo")]
     subprocess.run(command, check=True, cwd=ROOT, env=environment)
 
 

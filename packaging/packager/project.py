@@ -30,6 +30,7 @@ class Project:
         self.homepage = package["homepage"]
         self.repository = package["repository"]
         self.rust = package["rust-version"]
+        self.placeholders = own["placeholders"]
         self.image = own["image"]
         self.maintainer = own["maintainer"]
         self.mcp_registry = own["mcp-registry"]

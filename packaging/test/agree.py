@@ -56,6 +56,18 @@ def versions_are_spelled_right():
         sys.exit(f"agree.py: {text} is no version that all of them can spell")
 
 
+def nothing_is_released_under_a_name_that_is_not_ours():
+    command = [ROOT / "packaging/build", "packages", "--tag", f"v{VERSION}-not"]
+    other = subprocess.run(command, capture_output=True, text=True)
+    same("the status of another tag", other.returncode, 1)
+    if not PROJECT.placeholders:
+        return
+    command[-1] = f"v{VERSION}"
+    refused = subprocess.run(command, capture_output=True, text=True)
+    same("the status of a tag with placeholders", refused.returncode, 1)
+    same("what it says", ", ".join(PROJECT.placeholders) in refused.stderr, True)
+
+
 def npm_packages(dist):
     main = package_json(dist / f"{PROJECT.name}-{VERSION}.tgz")
     same("the npm package's version", main["version"], VERSION)
@@ -196,6 +208,7 @@ def changelog():
 def main():
     dist = Path(sys.argv[1]).resolve()
     versions_are_spelled_right()
+    nothing_is_released_under_a_name_that_is_not_ours()
     npm_packages(dist)
     wheels(dist)
     bundle(dist)

@@ -3,7 +3,7 @@
 #
 #   packaging/test/all.sh            everything; builds what is missing, which takes minutes
 #   packaging/test/all.sh --fast     npm, wheel, bundle, documents and workflow, with the debug program
-#   packaging/test/all.sh --install  as root on Debian: install what is missing first
+#   packaging/test/all.sh --install  on Debian: install what is missing first, as root or with sudo
 #
 # Each installed program answers `initialize` and `tools/list` through the mock gateway. What
 # cannot be done here is skipped with its reason, and does not count as passed.
@@ -16,7 +16,10 @@ PYTHON=$VENV/bin/python
 TARGET=target/packaging
 NAME=apexmcp-bridge
 # Debian's names of what the steps look for.
-PACKAGES=(buildah fish lintian makepkg mandoc nix-bin qemu-user-static rpm ruby wine wine64 zsh)
+PACKAGES=(binutils buildah dpkg-dev fish lintian makepkg man-db mandoc nix-bin python3-venv
+  qemu-user-static rpm ruby wine wine64 zsh)
+# What compiles for other systems; `tests/all` puts more into the same place.
+TOOLS=tests/peers/python
 
 passed=0
 failed=0
@@ -69,6 +72,19 @@ install_packages() {
   ((EUID == 0)) || sudo=(sudo)
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${PACKAGES[@]}"
+}
+
+# The compilers: Zig, and Rust's std for each system that `packaging/build programs` builds for.
+install_compilers() {
+  local triples
+  if [[ ! -x $TOOLS/.venv/bin/cargo-zigbuild || ! -x $TOOLS/.venv/bin/shellcheck ]]; then
+    rm -rf "$TOOLS/.venv"
+    python3 -m venv "$TOOLS/.venv"
+    "$TOOLS/.venv/bin/python" -m pip install -q --disable-pip-version-check \
+      -r "$TOOLS/requirements-tools.txt"
+  fi
+  mapfile -t triples < <(packaging/build triples)
+  rustup target add "${triples[@]}"
 }
 
 install_python() {
@@ -176,7 +192,7 @@ workflow() {
 }
 
 scripts() {
-  local shellcheck=tests/peers/python/.venv/bin/shellcheck
+  local shellcheck=$TOOLS/.venv/bin/shellcheck
   [[ -x $shellcheck ]] || skip "shellcheck is not installed; tests/all installs it"
   "$shellcheck" packaging/*.sh packaging/*/*.sh
   sed 's/@[A-Z_]*@/x/g' packaging/mcpb/launch.sh.in | "$shellcheck" -
@@ -268,7 +284,10 @@ main() {
   while (($#)); do
     case $1 in
       --fast) fast=1 ;;
-      --install) install_packages ;;
+      --install)
+        install_packages
+        install_compilers
+        ;;
       *)
         sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2
         exit 2

@@ -9,6 +9,7 @@ use super::environment::Environment;
 use super::places::places;
 use super::typed::Typed;
 use super::{Invocation, Misuse, headers, help, resolve, typed, words};
+use crate::config::{AccessMode, Way};
 use crate::install::{self, Host, Places, is_sensitive};
 use crate::secret::Secret;
 
@@ -50,6 +51,8 @@ pub struct InstallRequest {
     pub print: bool,
     /// `PATH`.
     pub search: Option<OsString>,
+    /// Whether somebody has to sign in with a browser.
+    pub signs_in: bool,
     /// What to say on stderr first.
     pub warnings: Vec<String>,
 }
@@ -101,6 +104,11 @@ pub(super) fn parse(
     }))
 }
 
+/// These verbs.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|verb| verb.name)
+}
+
 /// Whether the word is one of these verbs.
 pub(super) fn is_verb(text: &str) -> bool {
     VERBS.iter().any(|verb| verb.name == text)
@@ -108,9 +116,20 @@ pub(super) fn is_verb(text: &str) -> bool {
 
 fn install(given: &Given, environment: &dyn Environment) -> Result<Invocation, Misuse> {
     let (hosts, rest) = given.hosts()?;
+    if let Some(flag) = rest.first().filter(|word| given.similar_flag(word).is_some()) {
+        return Err(given.unknown(flag));
+    }
     if hosts.is_empty() && !given.has("--detected") {
-        return Err(Misuse::new("no MCP client is given, and not `--detected` either")
-            .hint(format!("usage: {USAGE}; the clients are {}", host_names())));
+        return Err(Misuse::new("no MCP client is given, and not `--detected` either").hint(
+            given::meant(rest.first())
+                .unwrap_or_else(|| format!("usage: {USAGE}; the clients are {}", host_names())),
+        ));
+    }
+    // A server that is called nearly like a client is rather a client.
+    if let Some(name) = rest.first().and_then(|word| given::mistyped(word)) {
+        return Err(Misuse::new("an argument is nearly the name of an MCP client").hint(format!(
+            "did you mean `{name}`? Write the URL of a server whose slug is like that"
+        )));
     }
     if rest.first().is_none_or(|word| word.starts_with('-')) {
         return Err(Misuse::new(
@@ -123,8 +142,10 @@ fn install(given: &Given, environment: &dyn Environment) -> Result<Invocation, M
         return Err(given.unknown(flag));
     }
     if typed.flags.port.as_ref().is_some_and(|port| !words::is_number(port)) {
-        return Err(Misuse::new("more than a server and a port follow the MCP clients")
-            .hint(format!("the clients are {}", host_names())));
+        return Err(Misuse::new("more than a server and a port follow the MCP clients").hint(
+            given::meant(rest.first())
+                .unwrap_or_else(|| format!("the clients are {}", host_names())),
+        ));
     }
     check_portable(&typed)?;
     let mut warnings = Vec::new();
@@ -157,6 +178,7 @@ fn install(given: &Given, environment: &dyn Environment) -> Result<Invocation, M
         env,
         print: given.has("--print"),
         search: environment.var("PATH"),
+        signs_in: config.access == AccessMode::OAuth && matches!(config.login.way, Way::Browser),
         warnings,
     })))
 }

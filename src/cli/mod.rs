@@ -87,8 +87,11 @@ pub fn parse(args: Vec<OsString>, environment: &dyn Environment) -> Invocation {
     if let Some(text) = flags::printed(&args) {
         return Invocation::Print(text);
     }
-    let resolved = typed::read(args).and_then(|typed| resolve::resolve(typed, environment));
-    match resolved {
+    let typed = typed::read(args).and_then(|mut typed| match typed.mistyped.take() {
+        Some(error) => Err(error),
+        None => Ok(typed),
+    });
+    match typed.and_then(|typed| resolve::resolve(typed, environment)) {
         Ok((config, warnings)) => Invocation::Bridge { config: Box::new(config), warnings },
         Err(error) => misuse(error),
     }

@@ -18,6 +18,8 @@ pub(super) struct Typed {
     pub(super) warnings: Vec<String>,
     /// Flags that nobody knows, as far as they can be repeated.
     pub(super) unknown: Vec<String>,
+    /// Why this is no bare form: somebody has meant a verb.
+    pub(super) mistyped: Option<Misuse>,
 }
 
 /// Reads the arguments.
@@ -54,7 +56,8 @@ pub(super) fn read(args: Vec<OsString>) -> Result<Typed, Misuse> {
         // Only a flag that `argv` and clap read differently can come here. Clap's own text might
         // repeat a value.
         .map_err(|error| Misuse::new(format!("the arguments make no sense: {}", error.kind())))?;
-    Ok(Typed { flags, headers, warnings: sorted.warnings, unknown: sorted.unknown })
+    let (warnings, unknown) = (sorted.warnings, sorted.unknown);
+    Ok(Typed { flags, headers, warnings, unknown, mistyped: chosen.mistyped })
 }
 
 fn sources(matches: &ArgMatches) -> Vec<Source> {

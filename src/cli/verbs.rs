@@ -134,6 +134,11 @@ struct Verb {
     help: &'static str,
 }
 
+/// The verbs.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    VERBS.iter().map(|verb| verb.name)
+}
+
 /// Whether the word is a verb that there is.
 pub(super) fn is_verb(text: &str) -> bool {
     VERBS.iter().any(|verb| verb.name == text)

@@ -43,6 +43,8 @@ pub(super) struct Chosen {
     pub(super) header_parts: Vec<(usize, String)>,
     /// How many words mean nothing.
     pub(super) n_ignored: usize,
+    /// What to say if no verb stands before these words.
+    pub(super) mistyped: Option<Misuse>,
 }
 
 /// Chooses the server, and what the other words are once it is known.
@@ -60,6 +62,8 @@ pub(super) fn choose(mut words: Vec<Word>) -> Result<Chosen, Misuse> {
     } else if let Some(word) = first.and_then(|index| words.get(index)) {
         refuse_verb(&word.text)?;
     }
+    let first_word = words.first().filter(|word| word.place == Place::First);
+    let first_word = first_word.map(|word| word.text.clone());
     let mut chosen = Chosen::default();
     if let Some(index) = server(&words)? {
         let server = words.remove(index).text;
@@ -67,6 +71,12 @@ pub(super) fn choose(mut words: Vec<Word>) -> Result<Chosen, Misuse> {
             refuse_verb(&server)?;
         }
         chosen.server = Some(server);
+    }
+    if let (Some(first), false) = (first_word, verbs_allowed) {
+        let is_server = chosen.server.as_ref() == Some(&first);
+        let more = words.iter().find(|word| word.place.is_free());
+        let is_port = more.is_none_or(|word| is_number(&word.text));
+        chosen.mistyped = (!is_server || !is_port).then(|| mistyped(&first)).flatten();
     }
     for word in words {
         match word.place {
@@ -131,6 +141,44 @@ fn refuse_verb(text: &str) -> Result<(), Misuse> {
     }
     Err(Misuse::new(format!("`{text}` is not available in this version"))
         .hint(format!("for an organisation of that name, write `apexmcp-bridge run {text}`")))
+}
+
+/// Two words, and the first one no address: who typed them meant a verb. In the files of hosts
+/// stands either an address, or an organisation's slug alone.
+fn mistyped(first: &str) -> Option<Misuse> {
+    if is_number(first) || !first.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return None;
+    }
+    let verbs = verbs::names().chain(install::names());
+    let hint = match similar(first, verbs) {
+        Some(verb) => format!("did you mean `apexmcp-bridge {verb} …`?"),
+        None => "`apexmcp-bridge --help` lists the verbs".to_owned(),
+    };
+    let error = Misuse::new("the first argument is no verb, and what follows it is no port");
+    Some(error.hint(hint))
+}
+
+/// The name that somebody may have meant.
+pub(super) fn similar(
+    text: &str,
+    mut names: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    names.find(|name| is_nearly(&text, &name.chars().collect::<Vec<_>>()))
+}
+
+/// Whether two words are the same but for one letter, or for two that changed places.
+fn is_nearly(one: &[char], other: &[char]) -> bool {
+    let same = |(a, b): &(&char, &char)| a == b;
+    let head = one.iter().zip(other).take_while(same).count();
+    let (one, other) = (&one.get(head..), &other.get(head..));
+    let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+    let tail = one.iter().rev().zip(other.iter().rev()).take_while(same).count();
+    match (one.get(..one.len() - tail), other.get(..other.len() - tail)) {
+        (Some([a, b]), Some([c, d])) => (a, b) == (d, c),
+        (Some(one), Some(other)) => one.len() < 2 && other.len() < 2,
+        _ => false,
+    }
 }
 
 /// An http or https URL, by its beginning.

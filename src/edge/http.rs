@@ -328,7 +328,7 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
         cause: cause(error),
         delivery: if not_delivered { Delivery::NotDelivered } else { Delivery::Unknown },
         // What the system or the peer calls a time-out is a connection that is gone.
-        kind: if is_about_a_certificate(error) {
+        kind: if matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_))) {
             FailureKind::Certificate
         } else {
             FailureKind::Network
@@ -336,11 +336,12 @@ pub(super) fn failure(error: &reqwest::Error) -> HttpFailure {
     }
 }
 
-fn is_about_a_certificate(error: &reqwest::Error) -> bool {
+/// What TLS says, wherever it stands in the chain of causes.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut source = error.source();
     while let Some(error) = source {
-        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         // An I/O error has what it wraps inside, and not as its source.
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
@@ -349,7 +350,7 @@ fn is_about_a_certificate(error: &reqwest::Error) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }
 
 fn timed_out(limit: Duration) -> HttpFailure {
@@ -362,6 +363,10 @@ fn timed_out(limit: Duration) -> HttpFailure {
 
 /// The innermost cause: the outer ones repeat the URL, whose query may hold a secret.
 fn cause(error: &reqwest::Error) -> String {
+    if matches!(tls_error(error), Some(rustls::Error::InvalidMessage(_))) {
+        return "it does not speak TLS; it may be one for `http://`, or the port of something else"
+            .to_owned();
+    }
     let mut source = error.source();
     let mut text = None;
     while let Some(error) = source {

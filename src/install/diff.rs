@@ -3,8 +3,17 @@
 
 use super::mask::masked;
 
+/// What stands at one side of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The file.
+    File,
+    /// It is not there.
+    Nothing,
+}
+
 /// The change in the form of `diff -u`; empty if there is none.
-pub fn unified(file: &str, before: &str, after: &str) -> String {
+pub fn unified(file: &str, before: &str, after: &str, sides: (Side, Side)) -> String {
     if before == after {
         return String::new();
     }
@@ -23,16 +32,17 @@ pub fn unified(file: &str, before: &str, after: &str) -> String {
     let rest = old.get(old.len() - tail..).unwrap_or_default();
     let follow = rest.get(..CONTEXT.min(rest.len())).unwrap_or_default();
     let n_context = ahead.len() + follow.len();
+    let named = |side| if side == Side::File { file } else { "/dev/null" };
+    let place = |n_lines: usize| match n_lines {
+        // Of no line it is the one before.
+        0 => format!("{first},0"),
+        n => format!("{},{n}", first + 1),
+    };
+    let (old_place, new_place) = (place(n_context + gone.len()), place(n_context + come.len()));
     let mut lines = vec![
-        format!("--- {file}"),
-        format!("+++ {file}"),
-        format!(
-            "@@ -{},{} +{},{} @@",
-            first + 1,
-            n_context + gone.len(),
-            first + 1,
-            n_context + come.len()
-        ),
+        format!("--- {}", named(sides.0)),
+        format!("+++ {}", named(sides.1)),
+        format!("@@ -{old_place} +{new_place} @@"),
     ];
     let marked = |mark: char, text: &[&str]| -> Vec<String> {
         text.iter().map(|line| format!("{mark}{line}")).collect()

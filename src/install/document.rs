@@ -120,6 +120,16 @@ impl Splice {
         Self { start, end: from.len() - tail, text }
     }
 
+    /// Where the change begins.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The length of the new part.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The text after the change; `None` if it does not fit.
     pub(super) fn apply(&self, text: &str) -> Option<String> {
         let (before, after) = (text.get(..self.start)?, text.get(self.end..)?);

@@ -64,6 +64,30 @@ impl Format {
         }
     }
 
+    /// An entry as it is written.
+    pub(super) fn written(self, text: &str, path: &[String], name: &str) -> Result<String, Broken> {
+        match self {
+            Self::Json => json::written(text, path, name),
+            Self::Toml => toml::written(text, path, name),
+            Self::Yaml => yaml::written(text, path, name),
+        }
+    }
+
+    /// Puts in an entry's place what [`Format::written`] has returned for another one.
+    pub(super) fn put_back(
+        self,
+        text: &str,
+        path: &[String],
+        name: &str,
+        written: &str,
+    ) -> Result<Vec<Splice>, Broken> {
+        match self {
+            Self::Json => json::put_back(text, path, name, written),
+            Self::Toml => toml::put_back(text, path, name, written),
+            Self::Yaml => yaml::put_back(text, path, name, written),
+        }
+    }
+
     /// Takes an entry out: the inverse of [`Format::insert`] where the section was there before.
     pub(super) fn remove(
         self,

@@ -3,6 +3,7 @@
 //! The parser only says where things stand. What is written is put between the bytes that are
 //! there, in their own style.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jsonc_parser::ast::{self, Object, ObjectProp};
@@ -77,6 +78,23 @@ pub(super) fn replace(
         _ => style::inline(value),
     };
     Ok(vec![Splice::replace(bytes(property.value.range()), rendered)])
+}
+
+pub(super) fn written(text: &str, path: &[String], name: &str) -> Result<String, Broken> {
+    let root = parse(text)?;
+    let property = entry(text, root.as_ref(), path, name)?;
+    Ok(text.get(bytes(property.value.range())).unwrap_or_default().to_owned())
+}
+
+pub(super) fn put_back(
+    text: &str,
+    path: &[String],
+    name: &str,
+    written: &str,
+) -> Result<Vec<Splice>, Broken> {
+    let root = parse(text)?;
+    let property = entry(text, root.as_ref(), path, name)?;
+    Ok(vec![Splice::replace(bytes(property.value.range()), written)])
 }
 
 pub(super) fn remove(text: &str, path: &[String], name: &str) -> Result<Vec<Splice>, Broken> {
@@ -165,8 +183,12 @@ fn section<'a>(
         let Some(property) = only(text, object, key)? else { return Ok(None) };
         object = as_object(text, &property.value)?;
     }
+    let mut names = BTreeSet::new();
     for property in &object.properties {
-        only(text, object, property.name.as_str())?;
+        let name = property.name.as_str();
+        if !names.insert(name) {
+            return Err(twice(text, property, name));
+        }
     }
     Ok(Some(object))
 }
@@ -195,11 +217,13 @@ fn only<'a>(
     let mut found = object.properties.iter().filter(|property| property.name.as_str() == name);
     let first = found.next();
     match found.next() {
-        Some(second) => {
-            Err(Broken::at(text, second.range.start, format!("`{name}` stands here twice")))
-        }
+        Some(second) => Err(twice(text, second, name)),
         None => Ok(first),
     }
+}
+
+fn twice(text: &str, second: &ObjectProp<'_>, name: &str) -> Broken {
+    Broken::at(text, second.range.start, format!("`{name}` stands here twice"))
 }
 
 fn decode(value: &ast::Value<'_>) -> Value {

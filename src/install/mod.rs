@@ -19,16 +19,16 @@ mod toml;
 mod value;
 mod yaml;
 
-pub use diff::unified;
+pub use diff::{Side, unified};
 pub use document::{Broken, Document, Splice};
 pub use entry::{Entry, suggested_name, valid_name};
 pub use format::{Format, Found};
 pub use host::{HOSTS, Host, Manner, Shape, host};
-pub use journal::{Journal, Original, Record};
+pub use journal::{Journal, Original, Record, Written};
 pub use mask::{is_sensitive, masked};
 pub use mcp_remote::n_wrapper_words;
 pub use place::{Ambiguous, Base, Disk, Location, Places, Spot, System, locate};
-pub use plan::{Change, Step, Survey, install, migrate, survey, uninstall};
+pub use plan::{Change, Standing, Step, Survey, install, migrate, standing, survey, uninstall};
 pub use value::Value;
 
 #[cfg(test)]

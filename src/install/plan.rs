@@ -4,6 +4,7 @@ use super::document::{Broken, Document};
 use super::entry::Entry;
 use super::format::{Found, Substitute};
 use super::host::Host;
+use super::journal::Written;
 use super::json;
 use super::mcp_remote::n_wrapper_words;
 use super::value::Value;
@@ -51,21 +52,79 @@ pub fn install(document: &Document, host: &Host, entry: &Entry) -> Result<Step, 
     Ok(if found.is_none() { Step::Write(change) } else { Step::Differs(change) })
 }
 
-/// Takes entries out of a file.
+/// Takes entries out of a file. Each may have something that stood in its place before, as
+/// [`standing`] has returned it.
 pub fn uninstall(
     document: &Document,
     host: &Host,
-    paths: Vec<Vec<String>>,
+    entries: Vec<(Vec<String>, Option<String>)>,
 ) -> Result<Change, Broken> {
     let mut after = document.clone();
-    for path in &paths {
+    let mut paths = Vec::new();
+    for (path, before) in entries {
         let Some((name, section)) = path.split_last() else { continue };
-        let entries = host.format.entries(after.body(), section)?;
-        let next = after.with(host.format.remove(after.body(), section, name)?);
-        verify(host, section, entries, &next, name, None)?;
-        after = next;
+        after = match before {
+            Some(before) => put_back(&after, host, section, name, &before)?,
+            None => without(&after, host, section, name)?,
+        };
+        paths.push(path);
     }
     Ok(change(document, after, paths))
+}
+
+fn without(
+    document: &Document,
+    host: &Host,
+    section: &[String],
+    name: &str,
+) -> Result<Document, Broken> {
+    let text = document.body();
+    let entries = host.format.entries(text, section)?;
+    let after = document.with(host.format.remove(text, section, name)?);
+    verify(host, section, entries, &after, name, None)?;
+    Ok(after)
+}
+
+fn put_back(
+    document: &Document,
+    host: &Host,
+    section: &[String],
+    name: &str,
+    before: &str,
+) -> Result<Document, Broken> {
+    let text = document.body();
+    let entries = host.format.entries(text, section)?;
+    let after = document.with(host.format.put_back(text, section, name, before)?);
+    let found = host.format.entries(after.body(), section).map_err(|_| unsafe_change())?;
+    let found = found.into_iter().find(|found| found.name == *name);
+    verify(host, section, entries, &after, name, Some(found.ok_or_else(unsafe_change)?))?;
+    Ok(after)
+}
+
+/// An entry as it is written, and the program that it starts.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The program, if it is one that can be started.
+    pub program: Option<String>,
+    /// For [`uninstall`]; `None` if it is written in a way that could not be put back.
+    pub text: Option<String>,
+}
+
+/// Credentials stand in entries.
+impl std::fmt::Debug for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Standing(…)")
+    }
+}
+
+/// The entry at `path`, if it is there.
+pub fn standing(document: &Document, host: &Host, path: &[String]) -> Option<Standing> {
+    let (name, section) = path.split_last()?;
+    let found = host.format.entries(document.body(), section).ok()?;
+    let found = found.into_iter().find(|found| found.name == *name)?;
+    let text = host.format.written(document.body(), section, name).ok();
+    let program = command(host, &found.value).map(|(program, _)| program.to_owned());
+    Some(Standing { program, text })
 }
 
 /// Puts this program in the place of mcp-remote; no path in the result if there is none.
@@ -91,7 +150,7 @@ pub fn migrate(document: &Document, host: &Host, program: &str) -> Result<Change
 /// What stands in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// The entries that start this program.
+    /// The entries that start this program, or what was written here.
     pub ours: Vec<Vec<String>>,
     /// The entries that start mcp-remote.
     pub mcp_remote: Vec<Vec<String>>,
@@ -99,14 +158,19 @@ pub struct Survey {
     pub others: Vec<Vec<String>>,
 }
 
-/// Looks at all entries.
-pub fn survey(document: &Document, host: &Host) -> Result<Survey, Broken> {
+/// Looks at all entries; these were written here.
+pub fn survey(document: &Document, host: &Host, written: &[Written]) -> Result<Survey, Broken> {
     let mut survey = Survey::default();
+    let is_written = |path: &[String], program: &str| {
+        written.iter().any(|entry| entry.path == path && entry.program == program)
+    };
     for section in sections(host, document) {
         for found in host.format.entries(document.body(), &section)? {
             let path = named(&section, &found.name);
             match command(host, &found.value) {
-                Some((program, _)) if is_this(program) => survey.ours.push(path),
+                Some((program, _)) if is_this(program) || is_written(&path, program) => {
+                    survey.ours.push(path);
+                }
                 Some((program, args)) if n_wrapper_words(program, &args).is_some() => {
                     survey.mcp_remote.push(path);
                 }

@@ -43,12 +43,60 @@ pub(super) fn replace(
     name: &str,
     value: &Value,
 ) -> Result<Vec<Splice>, Broken> {
-    let eol = line_end(text);
-    let mut ranges = ranges(text, path, name)?.into_iter();
+    let block = block(path, name, value, line_end(text));
+    match value_range(text, path, name)? {
+        Some(range) => Err(inline(text, Some(range))),
+        None => put_back(text, path, name, &block),
+    }
+}
+
+pub(super) fn written(text: &str, path: &[String], name: &str) -> Result<String, Broken> {
+    if let Some(range) = value_range(text, path, name)? {
+        return Ok(text.get(range).unwrap_or_default().to_owned());
+    }
+    let ranges = ranges(text, path, name)?;
+    if let Some(range) = whole(text, &ranges) {
+        return Ok(text.get(range).unwrap_or_default().to_owned());
+    }
+    let blocks: Vec<_> = ranges.into_iter().filter_map(|range| text.get(range)).collect();
+    Ok(blocks.join(&line_end(text).repeat(2)))
+}
+
+pub(super) fn put_back(
+    text: &str,
+    path: &[String],
+    name: &str,
+    written: &str,
+) -> Result<Vec<Splice>, Broken> {
+    if let Some(range) = value_range(text, path, name)? {
+        return Ok(vec![Splice::replace(range, written)]);
+    }
+    let ranges = ranges(text, path, name)?;
+    if let Some(range) = whole(text, &ranges) {
+        return Ok(vec![Splice::replace(range, written)]);
+    }
+    let mut ranges = ranges.into_iter();
     let Some(first) = ranges.next() else { return Ok(Vec::new()) };
-    let mut splices = vec![Splice::replace(first, block(path, name, value, eol))];
+    let mut splices = vec![Splice::replace(first, written)];
     splices.extend(ranges.map(|range| Splice::remove(widened(text, range))));
     Ok(splices)
+}
+
+/// From the first table to the last one, if nothing of somebody else's stands between them.
+fn whole(text: &str, ranges: &[Range<usize>]) -> Option<Range<usize>> {
+    let is_blank = |pair: &[Range<usize>]| match pair {
+        [one, next] => text.get(one.end..next.start).is_some_and(|gap| gap.trim().is_empty()),
+        _ => false,
+    };
+    let (first, last) = (ranges.first()?, ranges.last()?);
+    ranges.windows(2).all(is_blank).then_some(first.start..last.end)
+}
+
+/// Where an entry stands that is written as a value, in braces.
+fn value_range(text: &str, path: &[String], name: &str) -> Result<Option<Range<usize>>, Broken> {
+    let document = parse(text)?;
+    let section = section(text, &document, path)?;
+    Ok(section.and_then(|section| section.get(name)?.as_value()?.span()))
 }
 
 pub(super) fn remove(text: &str, path: &[String], name: &str) -> Result<Vec<Splice>, Broken> {

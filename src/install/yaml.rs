@@ -32,8 +32,29 @@ pub(super) fn insert(
     value: &Value,
 ) -> Result<Vec<Splice>, Broken> {
     let nodes = outline(text)?;
+    let splices = added(text, &nodes, path, name, value)?;
+    // A text over several lines that ends with the file.
+    let grows =
+        |splice: &Splice| nodes.iter().find(|node| node.end == splice.start() && node.grows(text));
+    match splices.iter().find_map(grows) {
+        Some(node) => Err(Broken::at(
+            text,
+            node.end,
+            "a text ends here, and would get another line end; put something behind it",
+        )),
+        None => Ok(splices),
+    }
+}
+
+fn added(
+    text: &str,
+    nodes: &[Node],
+    path: &[String],
+    name: &str,
+    value: &Value,
+) -> Result<Vec<Splice>, Broken> {
     let eol = line_end(text);
-    let Some(section) = section(text, &nodes, path)? else {
+    let Some(section) = section(text, nodes, path)? else {
         let key = path.first().map(String::as_str).unwrap_or_default();
         let block = format!("{}:{eol}{}", scalar(key), block(name, value, "  ", eol));
         return Ok(vec![if text.trim().is_empty() {
@@ -68,6 +89,35 @@ pub(super) fn replace(
     let (node, range) = entry(text, &nodes, path, name)?;
     let indent = " ".repeat(node.indent);
     Ok(vec![Splice::replace(range, block(name, value, &indent, line_end(text)))])
+}
+
+/// Without its indentation.
+pub(super) fn written(text: &str, path: &[String], name: &str) -> Result<String, Broken> {
+    let nodes = outline(text)?;
+    let (node, range) = entry(text, &nodes, path, name)?;
+    Ok(shifted(text.get(range).unwrap_or_default(), node.indent, ""))
+}
+
+pub(super) fn put_back(
+    text: &str,
+    path: &[String],
+    name: &str,
+    written: &str,
+) -> Result<Vec<Splice>, Broken> {
+    let nodes = outline(text)?;
+    let (node, range) = entry(text, &nodes, path, name)?;
+    Ok(vec![Splice::replace(range, shifted(written, 0, &" ".repeat(node.indent)))])
+}
+
+/// Lines with so many blanks fewer, and these in their place. Less indented ones are comments, or
+/// blank.
+fn shifted(block: &str, blanks: usize, indent: &str) -> String {
+    let shift = |line: &str| {
+        let own = line.len() - line.trim_start_matches(' ').len();
+        let rest = line.get(own.min(blanks)..).unwrap_or_default();
+        if rest.trim().is_empty() { rest.to_owned() } else { format!("{indent}{rest}") }
+    };
+    block.split('\n').map(shift).collect::<Vec<_>>().join("\n")
 }
 
 pub(super) fn remove(text: &str, path: &[String], name: &str) -> Result<Vec<Splice>, Broken> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::ClientsRequest;
 use crate::edge::config_file::{ConfigFile, ThisDisk};
-use crate::edge::processes;
+use crate::edge::{journal, processes};
 use crate::install::{Ambiguous, Document, HOSTS, Host, Location, Survey, locate, survey};
 use crate::report::printable;
 use crate::run;
@@ -63,7 +63,10 @@ fn look(host: &Host, request: &ClientsRequest) -> Place {
     let read = ConfigFile::read(&file).map_err(|error| error.to_string()).and_then(|read| {
         let Some(bytes) = read.bytes() else { return Ok(None) };
         let document = Document::read(bytes.to_vec());
-        let survey = document.and_then(|document| survey(&document, host));
+        // What cannot be remembered is no reason to show nothing.
+        let journal = request.state_dir.as_deref().and_then(|dir| journal::load(dir).ok());
+        let written = journal.map(|journal| journal.entries(read.target())).unwrap_or_default();
+        let survey = document.and_then(|document| survey(&document, host, &written));
         survey.map(Some).map_err(|broken| broken.to_string())
     });
     match read {

@@ -1,30 +1,48 @@
 //! What the verbs that work on the files of MCP hosts have in common.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::Target;
-use crate::edge::clock;
 use crate::edge::config_file::{ConfigFile, FileError, ThisDisk};
-use crate::edge::journal;
+use crate::edge::journal::{self, JournalError};
 use crate::edge::processes;
 use crate::edge::stdio::Log;
 use crate::install::{
-    Ambiguous, Change, Document, HOSTS, Host, Journal, Location, Manner, Original, Survey, locate,
-    survey, unified,
+    Ambiguous, Broken, Document, HOSTS, Host, Journal, Location, Written, locate,
 };
 use crate::report::printable;
 use crate::run;
 
+mod change;
+
+pub(super) use change::Deed;
+
 /// One run over the files.
 pub(super) struct Session<'a> {
     target: &'a Target,
+    purpose: Purpose,
     log: Log,
     /// The directory, and what is remembered in it.
     journal: Option<(PathBuf, Journal)>,
+    /// Held while files are written.
+    lock: Option<File>,
     running: BTreeSet<String>,
+    /// How many files were written.
+    n_written: usize,
     status: u8,
+}
+
+/// What a run is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Install,
+    /// Only to look at what would be written.
+    Print,
+    Migrate,
+    Uninstall,
 }
 
 /// A file that could be read.
@@ -44,19 +62,40 @@ impl Opened {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(target: &'a Target) -> Self {
-        let log = Log::stderr();
-        let load = |dir: &PathBuf| match journal::load(dir) {
-            Ok(journal) => Some((dir.clone(), journal)),
-            Err(error) => {
-                log.line(&printable(&format!(
-                    "warning: it is not remembered what is written into files: {error}"
-                )));
-                None
-            }
+    /// `Err` if another process is at work for too long.
+    pub(super) fn new(target: &'a Target, purpose: Purpose) -> Result<Self, ExitCode> {
+        let mut session = Self {
+            target,
+            purpose,
+            log: Log::stderr(),
+            journal: None,
+            lock: None,
+            running: processes::names(),
+            n_written: 0,
+            status: 0,
         };
-        let journal = target.state_dir.as_ref().and_then(load);
-        Self { target, log, journal, running: processes::names(), status: 0 }
+        let Some(dir) = &target.state_dir else { return Ok(session) };
+        match session.remember(dir) {
+            Ok(()) => Ok(session),
+            Err(error @ JournalError::Busy(_)) => {
+                session.fail(6, "this program", &error.to_string(), None);
+                Err(session.end())
+            }
+            Err(error) => {
+                session.say(&format!(
+                    "warning: it is not remembered what is written into files: {error}"
+                ));
+                Ok(session)
+            }
+        }
+    }
+
+    fn remember(&mut self, dir: &Path) -> Result<(), JournalError> {
+        if !self.target.dry_run && self.purpose != Purpose::Print {
+            self.lock = Some(journal::lock(dir)?);
+        }
+        self.journal = Some((dir.to_path_buf(), journal::load(dir)?));
+        Ok(())
     }
 
     /// The hosts that are meant, and where their files are.
@@ -99,111 +138,79 @@ impl<'a> Session<'a> {
         match document {
             Ok(document) => Some(Opened { host, path, file, document }),
             Err(broken) => {
-                self.broken(host, &path, &broken);
+                self.broken(host, &path, &broken, None);
                 None
             }
         }
     }
 
-    /// Writes a change, or shows it; says what was done.
-    pub(super) fn write(&mut self, opened: &Opened, change: &Change, deed: Deed) {
-        self.settle(opened, change, None, deed);
-    }
-
-    /// The same for a file that becomes what it was before us.
-    pub(super) fn restore(&mut self, opened: &Opened, change: &Change, original: &Original) {
-        self.settle(opened, change, Some(original), Deed::Remove);
-    }
-
-    fn settle(
+    /// Works on a host's file; from the beginning if somebody else wrote it meanwhile.
+    pub(super) fn work(
         &mut self,
-        opened: &Opened,
-        change: &Change,
-        original: Option<&Original>,
-        deed: Deed,
+        host: &'static Host,
+        location: &Location,
+        work: &mut dyn FnMut(&mut Self, &Opened) -> Done,
     ) {
-        let title = opened.host.title;
-        let shown = opened.shown();
-        if self.target.dry_run {
-            self.print(&unified(&shown, change.before.text(), change.after.text()));
-            self.say(&format!("{title}: `{shown}` would be changed"));
-            return;
-        }
-        let backup = self.target.backup.then(clock::unix);
-        let written = match original {
-            Some(Original::Absent) => opened.file.delete(backup),
-            _ => opened.file.replace(change.after.text().as_bytes(), backup),
-        };
-        let copy = match written {
-            Ok(copy) => copy,
-            Err(error) => {
-                self.refuse(opened.host, &opened.path, &error);
+        for _ in 0..MOST_TRIES {
+            let Some(opened) = self.open(host, location) else { return };
+            if work(self, &opened) == Done::Settled {
                 return;
             }
-        };
-        self.remember(opened, change, deed);
-        let names: Vec<_> = change.paths.iter().filter_map(|path| path.last()).collect();
-        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        let copy = copy.and_then(|copy| Some(copy.file_name()?.to_string_lossy().into_owned()));
-        let copy = copy.map(|copy| format!("; the file as it was is `{copy}`")).unwrap_or_default();
-        self.say(&format!("{title}: {} {} `{shown}`{copy}", names.join(", "), deed.text()));
-        self.tell_what_next(opened.host);
+        }
+        self.refuse(host, &location.file, &FileError::Changed);
     }
 
-    fn remember(&mut self, opened: &Opened, change: &Change, deed: Deed) {
-        let Some((dir, journal)) = &mut self.journal else { return };
-        let file = opened.file.real_path();
-        let (before, after) = (change.before.text(), change.after.text());
-        if deed == Deed::Remove {
-            journal.removed(&file, &change.paths, before, after, &journal::fingerprint);
-        } else {
-            if !holds(opened, &journal.entries(&file)) {
-                journal.forget(&file);
-            }
-            let before = opened.file.bytes().map(|_| before);
-            journal.wrote(&file, &change.paths, before, after, &journal::fingerprint);
-        }
-        if let Err(error) = journal::save(dir, journal) {
-            let text = format!("warning: it is not remembered what was written: {error}");
-            self.say(&text);
-        }
-    }
-
-    /// What is remembered of a file.
+    /// What is remembered.
     pub(super) fn journal(&self) -> Option<&Journal> {
         self.journal.as_ref().map(|(_, journal)| journal)
+    }
+
+    /// What was written into a file.
+    pub(super) fn written(&self, opened: &Opened) -> Vec<Written> {
+        let target = opened.file.target();
+        self.journal().map(|journal| journal.entries(target)).unwrap_or_default()
+    }
+
+    /// Whether a file was written.
+    pub(super) fn has_written(&self) -> bool {
+        0 < self.n_written
+    }
+
+    /// Whether nothing is written.
+    pub(super) fn is_dry(&self) -> bool {
+        self.target.dry_run
     }
 
     pub(super) fn is_running(&self, host: &Host) -> bool {
         host.processes.iter().any(|name| self.running.contains(*name))
     }
 
-    fn tell_what_next(&self, host: &Host) {
-        let title = host.title;
-        if !self.is_running(host) {
-            return;
-        }
-        self.say(&match host.manner {
-            Manner::Rewrites => format!(
-                "warning: {title} is running, and may write its own copy of the file back; quit it \
-                 (from the tray too), run this once more, and start it again"
-            ),
-            Manner::Restarts => format!("{title} is running: restart it"),
-            Manner::Watches => {
-                format!("{title} is running and reads its file again; if it does not, restart it")
-            }
-            Manner::Session => format!("{title} is running: start a new session"),
-        });
-    }
-
-    pub(super) fn broken(&mut self, host: &Host, path: &Path, broken: &crate::install::Broken) {
+    /// Says what is wrong in a file; `text` is what could be read of it.
+    pub(super) fn broken(&mut self, host: &Host, path: &Path, broken: &Broken, text: Option<&str>) {
         let message = format!("`{}` is left as it is: {broken}", path.display());
-        let hint = "mend the file there and run this again; or add the entry yourself, which \
-                    `install --print` shows";
-        self.fail(6, host.title, &message, Some(hint));
+        let instead = match self.purpose {
+            Purpose::Install | Purpose::Print => {
+                "or add the entry yourself, which `install --print` shows"
+            }
+            Purpose::Migrate => {
+                "or change the entry yourself: this program takes the same arguments"
+            }
+            Purpose::Uninstall if text.is_some_and(|text| !text.contains(NAME)) => {
+                "nothing in it names this program"
+            }
+            Purpose::Uninstall => "or take the entry out yourself",
+        };
+        let hint = format!("mend the file there and run this again; {instead}");
+        self.fail(6, host.title, &message, Some(&hint));
     }
 
-    fn refuse(&mut self, host: &Host, path: &Path, error: &FileError) {
+    /// The same for a file that was read.
+    pub(super) fn complain(&mut self, opened: &Opened, broken: &Broken) -> Done {
+        self.broken(opened.host, &opened.path, broken, Some(opened.document.text()));
+        Done::Settled
+    }
+
+    pub(super) fn refuse(&mut self, host: &Host, path: &Path, error: &FileError) {
         let hint = match error {
             FileError::Open => Some("only you should choose what is started: `chmod o-w` it"),
             FileError::ReadOnly => Some("whoever made it so should make the change"),
@@ -237,36 +244,23 @@ impl<'a> Session<'a> {
     }
 
     /// Ends the run.
-    pub(super) fn end(self) -> ExitCode {
+    pub(super) fn end(mut self) -> ExitCode {
+        // Closing it is what gives it back.
+        self.lock = None;
         self.log.close();
         ExitCode::from(self.status)
     }
 }
 
-/// Whether one of these entries is in the file.
-fn holds(opened: &Opened, entries: &BTreeSet<Vec<String>>) -> bool {
-    survey(&opened.document, opened.host).is_ok_and(|Survey { ours, mcp_remote, others }| {
-        ours.iter().chain(&mcp_remote).chain(&others).any(|path| entries.contains(path))
-    })
-}
-
-/// What was done to an entry.
+/// What comes of work on a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
-    Add,
-    Replace,
-    Migrate,
-    Remove,
+pub(super) enum Done {
+    Settled,
+    /// Somebody else wrote it meanwhile.
+    Overtaken,
 }
 
-impl Deed {
-    /// Between the name of the entry and that of the file.
-    fn text(self) -> &'static str {
-        match self {
-            Self::Add => "is added to",
-            Self::Replace => "is replaced in",
-            Self::Migrate => "starts this program now, in",
-            Self::Remove => "is taken out of",
-        }
-    }
-}
+/// Claude Code writes its file at any moment.
+const MOST_TRIES: usize = 3;
+/// This program's file.
+const NAME: &str = "apexmcp-bridge";

@@ -2,14 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::hosts::{Deed, Session};
+use super::hosts::{Deed, Done, Opened, Purpose, Session};
 use crate::cli::{InstallRequest, MigrateRequest};
 use crate::edge::program;
-use crate::install::{self, Document, Entry, Host, Location, Step, unified};
+use crate::install::{self, Change, Document, Entry, Host, Location, Side, Step, unified};
 
 /// Puts an entry into the files.
 pub(crate) fn install(request: &InstallRequest) -> ExitCode {
-    let mut session = Session::new(&request.target);
+    let purpose = if request.print { Purpose::Print } else { Purpose::Install };
+    let mut session = match Session::new(&request.target, purpose) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
     for warning in &request.warnings {
         session.say(&format!("warning: {warning}"));
     }
@@ -28,29 +32,50 @@ pub(crate) fn install(request: &InstallRequest) -> ExitCode {
         if request.print {
             print(&mut session, host, &location, &entry);
         } else {
-            put(&mut session, host, &location, &entry, request.target.force);
+            if !location.installed {
+                session.say(&format!("warning: {} was not found on this machine", host.title));
+            }
+            session.work(host, &location, &mut |session, opened| {
+                put(session, opened, &entry, request.target.force)
+            });
         }
+    }
+    if session.has_written() && request.signs_in {
+        let login = match &*request.args {
+            [server] => format!("`apexmcp-bridge login {server}`"),
+            _ => "`apexmcp-bridge login`, with the same server and flags,".to_owned(),
+        };
+        session
+            .say(&format!("the first start opens your browser to sign in; {login} does that now"));
     }
     session.end()
 }
 
 /// Puts this program in the place of mcp-remote.
 pub(crate) fn migrate(request: &MigrateRequest) -> ExitCode {
-    let mut session = Session::new(&request.target);
+    let mut session = match Session::new(&request.target, Purpose::Migrate) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
     let Some(program) = program(&mut session, request.search.as_deref()) else {
         return session.end();
     };
     let mut n_files = 0;
     for (host, location) in session.locations() {
-        let Some(opened) = session.open(host, &location) else { continue };
-        match install::migrate(&opened.document, host, &program) {
-            Ok(change) if change.paths.is_empty() => {}
+        let mut found = false;
+        session.work(host, &location, &mut |session, opened| match install::migrate(
+            &opened.document,
+            host,
+            &program,
+        ) {
+            Ok(change) if change.paths.is_empty() => Done::Settled,
             Ok(change) => {
-                n_files += 1;
-                session.write(&opened, &change, Deed::Migrate);
+                found = true;
+                session.write(opened, &change, Deed::Migrate)
             }
-            Err(broken) => session.broken(host, &opened.path, &broken),
-        }
+            Err(broken) => session.complain(opened, &broken),
+        });
+        n_files += usize::from(found);
     }
     if n_files == 0 {
         session.say("no MCP client starts mcp-remote");
@@ -90,39 +115,36 @@ fn print(session: &mut Session<'_>, host: &'static Host, location: &Location, en
         }
         // An empty file takes everything.
         Ok(_) => {}
-        Err(broken) => session.broken(host, &location.file, &broken),
+        Err(broken) => session.broken(host, &location.file, &broken, None),
     }
 }
 
-fn put(
-    session: &mut Session<'_>,
-    host: &'static Host,
-    location: &Location,
-    entry: &Entry,
-    force: bool,
-) {
-    let title = host.title;
-    if !location.installed {
-        session.say(&format!("warning: {title} was not found on this machine"));
-    }
-    let Some(opened) = session.open(host, location) else { return };
+fn put(session: &mut Session<'_>, opened: &Opened, entry: &Entry, force: bool) -> Done {
+    let title = opened.host.title;
     let (name, shown) = (&entry.name, opened.shown());
-    match install::install(&opened.document, host, entry) {
+    let diff = |change: &Change| {
+        unified(&shown, change.before.text(), change.after.text(), (Side::File, Side::File))
+    };
+    match install::install(&opened.document, opened.host, entry) {
         Ok(Step::Present) => {
             session.say(&format!("{title}: `{name}` is there already, in `{shown}`"));
+            Done::Settled
         }
-        Ok(Step::Write(change)) => {
-            session.write(&opened, &change, Deed::Add);
-        }
+        Ok(Step::Write(change)) => session.write(opened, &change, Deed::Add),
         Ok(Step::Differs(change)) if force => {
-            session.write(&opened, &change, Deed::Replace);
+            let done = session.write(opened, &change, Deed::Replace);
+            if done == Done::Settled && !session.is_dry() {
+                session.print(&diff(&change));
+            }
+            done
         }
         Ok(Step::Differs(change)) => {
-            session.print(&unified(&shown, change.before.text(), change.after.text()));
+            session.print(&diff(&change));
             let message = format!("another entry `{name}` is there already, in `{shown}`");
             let hint = "`--force` replaces it as shown, `--name <NAME>` adds one beside it";
             session.fail(1, title, &message, Some(hint));
+            Done::Settled
         }
-        Err(broken) => session.broken(host, &opened.path, &broken),
+        Err(broken) => session.complain(opened, &broken),
     }
 }

@@ -2,46 +2,54 @@
 
 use std::process::ExitCode;
 
-use super::hosts::{Deed, Opened, Session};
+use super::hosts::{Deed, Done, Opened, Purpose, Session};
 use crate::cli::UninstallRequest;
 use crate::edge::journal::fingerprint;
-use crate::install::{self, Broken, Change, Document, Host, Original};
+use crate::install::{self, Broken, Change, Document, Original};
 
 /// Takes them out.
 pub(crate) fn uninstall(request: &UninstallRequest) -> ExitCode {
-    let mut session = Session::new(&request.target);
+    let mut session = match Session::new(&request.target, Purpose::Uninstall) {
+        Ok(session) => session,
+        Err(status) => return status,
+    };
+    let mut found = false;
     for (host, location) in session.locations() {
-        let Some(opened) = session.open(host, &location) else { continue };
-        let paths = match chosen(&session, &opened, request) {
-            Ok(Chosen::Paths(paths)) => paths,
-            Ok(Chosen::Foreign(name)) => {
-                let message =
-                    format!("`{name}` in `{}` does not start this program", opened.shown());
-                session.fail(1, host.title, &message, Some("`--force` takes it out all the same"));
-                continue;
-            }
-            Err(broken) => {
-                session.broken(host, &opened.path, &broken);
-                continue;
-            }
-        };
-        if paths.is_empty() {
-            if request.target.hosts.is_some() {
-                session.say(&format!("{}: there is no such entry", host.title));
-            }
-            continue;
-        }
-        match take_out(&session, &opened, host, paths) {
-            Ok((change, Some(original))) => {
-                session.restore(&opened, &change, &original);
-            }
-            Ok((change, None)) => {
-                session.write(&opened, &change, Deed::Remove);
-            }
-            Err(broken) => session.broken(host, &opened.path, &broken),
-        }
+        session.work(host, &location, &mut |session, opened| {
+            let done = out_of(session, opened, request);
+            found |= done.is_some();
+            done.unwrap_or(Done::Settled)
+        });
+    }
+    if !found && request.target.hosts.is_none() {
+        session.say("no MCP client has such an entry");
     }
     session.end()
+}
+
+/// `None` if there is no such entry.
+fn out_of(session: &mut Session<'_>, opened: &Opened, request: &UninstallRequest) -> Option<Done> {
+    let title = opened.host.title;
+    let paths = match chosen(session, opened, request) {
+        Ok(Chosen::Paths(paths)) => paths,
+        Ok(Chosen::Foreign(name)) => {
+            let message = format!("`{name}` in `{}` does not start this program", opened.shown());
+            session.fail(1, title, &message, Some("`--force` takes it out all the same"));
+            return Some(Done::Settled);
+        }
+        Err(broken) => return Some(session.complain(opened, &broken)),
+    };
+    if paths.is_empty() {
+        if request.target.hosts.is_some() {
+            session.say(&format!("{title}: there is no such entry"));
+        }
+        return None;
+    }
+    Some(match take_out(session, opened, paths) {
+        Ok((change, Some(original))) => session.restore(opened, &change, &original),
+        Ok((change, None)) => session.write(opened, &change, Deed::Remove),
+        Err(broken) => session.complain(opened, &broken),
+    })
 }
 
 enum Chosen {
@@ -56,17 +64,13 @@ fn chosen(
     opened: &Opened,
     request: &UninstallRequest,
 ) -> Result<Chosen, Broken> {
-    let survey = install::survey(&opened.document, opened.host)?;
-    let target = opened.file.target();
-    let written = session.journal().map(|journal| journal.entries(target)).unwrap_or_default();
+    let survey = install::survey(&opened.document, opened.host, &session.written(opened))?;
     let mut ours = survey.ours;
     let foreign = survey.mcp_remote.into_iter().chain(survey.others);
-    let (also_ours, foreign): (Vec<_>, Vec<_>) = foreign.partition(|path| written.contains(path));
-    ours.extend(also_ours);
     let Some(name) = &request.name else { return Ok(Chosen::Paths(ours)) };
     let is_it = |path: &Vec<String>| path.last() == Some(name);
     ours.retain(is_it);
-    let named: Vec<_> = foreign.into_iter().filter(is_it).collect();
+    let named: Vec<_> = foreign.filter(is_it).collect();
     if request.target.force {
         ours.extend(named);
     } else if ours.is_empty() && !named.is_empty() {
@@ -79,7 +83,6 @@ fn chosen(
 fn take_out(
     session: &Session<'_>,
     opened: &Opened,
-    host: &Host,
     paths: Vec<Vec<String>>,
 ) -> Result<(Change, Option<Original>), Broken> {
     let text = opened.document.text();
@@ -87,7 +90,14 @@ fn take_out(
         .journal()
         .and_then(|journal| journal.original(opened.file.target(), &paths, text, &fingerprint));
     let Some(original) = original else {
-        return Ok((install::uninstall(&opened.document, host, paths)?, None));
+        let written = session.written(opened);
+        let entries = paths.into_iter().map(|path| {
+            let known = written.iter().find(|entry| entry.path == path);
+            let replaced = known.and_then(|entry| entry.replaced.clone());
+            (path, replaced)
+        });
+        let change = install::uninstall(&opened.document, opened.host, entries.collect())?;
+        return Ok((change, None));
     };
     let after = match &original {
         Original::Absent => Document::absent(),

@@ -314,3 +314,28 @@ fn copies_started_together_import_once_and_renew_once() {
     assert_eq!((legacy.home.browsers(), legacy.presented(&gateway)), (0, 1));
     assert_eq!(gateway.refresh_reuses(), 0);
 }
+
+/// From the host's file: what stood there started mcp-remote.
+#[test]
+fn a_migrated_entry_goes_on_with_the_sign_in() {
+    let gateway = gateway();
+    let legacy = Legacy::new(&gateway);
+    legacy.leave(STABLE);
+    let file = legacy.home.path().join(".cursor/mcp.json");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let args = json!(["-y", "mcp-remote@latest", legacy.url]);
+    let entry = json!({ "mcpServers": { "acme": { "command": "npx", "args": args } } });
+    fs::write(&file, entry.to_string()).unwrap();
+    let mut migrate = legacy.home.command(Person::Absent);
+    assert!(migrate.args(["install", "--migrate"]).output().unwrap().status.success());
+    let entry: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let entry = &entry["mcpServers"]["acme"];
+    assert_eq!(entry["command"], env!("CARGO_BIN_EXE_apexmcp-bridge"));
+    assert_eq!(entry["args"], json!([legacy.url]));
+    let mut command = legacy.home.command(Person::Absent);
+    command.args(entry["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
+    let mut bridge = Bridge::spawn(command);
+    call(&mut bridge);
+    check_end(&bridge.end(), 0);
+    assert_eq!(legacy.home.browsers(), 0, "nobody signs in again");
+}

@@ -200,3 +200,13 @@ fn where_there_is_nothing_to_end_nothing_else_is_said() {
     let nothing = "there is no sign-in to end\n".to_owned();
     assert_eq!(on_keychain("logout"), (0, String::new(), nothing));
 }
+
+#[test]
+fn https_to_a_server_that_speaks_http_is_told_apart() {
+    let gateway = gateway();
+    let home = Home::new();
+    let url = gateway.http_url("acme").replacen("http://", "https://", 1);
+    let (status, _, stderr) = texts(&run(&home, &["login", &url]));
+    assert_eq!(status, 5, "{stderr}");
+    assert!(stderr.contains("it does not speak TLS; it may be one for `http://`"), "{stderr}");
+}

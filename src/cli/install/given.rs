@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use super::Target;
 use crate::cli::environment::Environment;
 use crate::cli::places::places;
-use crate::cli::{Misuse, flags, help, resolve};
+use crate::cli::{Misuse, flags, help, resolve, words};
 use crate::install::{HOSTS, Host, host, is_sensitive};
 use crate::secret::Secret;
 
@@ -91,8 +91,11 @@ impl Given {
         match rest.first() {
             None => Ok(hosts),
             Some(word) if word.starts_with('-') => Err(self.unknown(word)),
-            Some(_) => Err(Misuse::new("an argument is not the name of an MCP client")
-                .hint(format!("the clients are {}", host_names()))),
+            Some(word) => {
+                let error = Misuse::new("an argument is not the name of an MCP client");
+                let hint = meant(Some(word));
+                Err(error.hint(hint.unwrap_or_else(|| format!("the clients are {}", host_names()))))
+            }
         }
     }
 
@@ -101,8 +104,21 @@ impl Given {
         // Something else than a flag could be a credential.
         let is_plain = |c: char| c.is_ascii_lowercase() || c == '-';
         let shown = flag.starts_with("--") && flag.len() <= 40 && flag.chars().all(is_plain);
-        Misuse::new(format!("`{verb}` has no flag `{}`", if shown { flag } else { "-…" }))
-            .hint(format!("`apexmcp-bridge {verb} --help` lists them"))
+        Misuse::new(format!("`{verb}` has no flag `{}`", if shown { flag } else { "-…" })).hint(
+            match self.similar_flag(flag) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => format!("`apexmcp-bridge {verb} --help` lists them"),
+            },
+        )
+    }
+
+    pub(super) fn similar_flag(&self, flag: &str) -> Option<&'static str> {
+        let flags = || self.verb.switches.iter().chain(self.verb.valued).copied();
+        let name = words::similar(
+            flag.strip_prefix("--")?,
+            flags().filter_map(|flag| flag.strip_prefix("--")),
+        )?;
+        flags().find(|flag| flag.strip_prefix("--") == Some(name))
     }
 
     pub(super) fn target(
@@ -162,6 +178,25 @@ impl Given {
 fn value_of(environment: &dyn Environment, name: &str) -> Result<String, Misuse> {
     let value = resolve::text(environment, name)?;
     value.ok_or_else(|| Misuse::new(format!("the environment variable `{name}` is not set")))
+}
+
+/// The client of nearly that name. A short word is nearly many another one, and an organisation
+/// may be called like that.
+pub(super) fn mistyped(word: &str) -> Option<&'static str> {
+    words::similar(word, HOSTS.iter().map(|host| host.id).filter(|id| 5 < id.len()))
+}
+
+/// For somebody who has typed this where the name of a client belongs.
+pub(super) fn meant(word: Option<&String>) -> Option<String> {
+    let plain = |word: &str| word.to_lowercase().replace(['-', '_', ' '], "");
+    let word = word?;
+    if let Some(name) = words::similar(word, HOSTS.iter().map(|host| host.id)) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    let begins = |id: &&str| 2 < word.len() && plain(id).starts_with(&plain(word));
+    let found: Vec<_> = HOSTS.iter().map(|host| host.id).filter(begins).collect();
+    let found: Vec<_> = found.iter().map(|id| format!("`{id}`")).collect();
+    (!found.is_empty()).then(|| format!("did you mean {}?", found.join(" or ")))
 }
 
 /// For people.

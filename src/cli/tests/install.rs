@@ -183,3 +183,32 @@ fn help_fits_80_columns() {
         }
     }
 }
+
+#[test]
+fn what_is_nearly_the_name_of_a_client_is_told() {
+    for (args, hint) in [
+        (&["install", "crusor", "acme"][..], "did you mean `cursor`?"),
+        (&["install", "claude", "acme"], "did you mean `claude-code` or `claude-desktop`?"),
+        (&["install", "vs-code", "acme"], "did you mean `vscode`?"),
+        (
+            &["install", "cursor", "claude", "acme"],
+            "did you mean `claude-code` or `claude-desktop`?",
+        ),
+        (&["install", "LM Studio", "acme"], "did you mean `lm-studio`?"),
+        (&["uninstall", "gose"], "did you mean `goose`?"),
+        (&["install", "--migrate", "windsruf"], "did you mean `windsurf`?"),
+        (&["install", "--dry-rum", "cursor", "acme"], "did you mean `--dry-run`?"),
+        (
+            &["install", "cursor", "windsruf"],
+            "did you mean `windsurf`? Write the URL of a server whose slug is like that",
+        ),
+    ] {
+        let Invocation::Misuse { hint: said, .. } = run(args, &[]) else { panic!("{args:?}") };
+        assert_eq!(said.as_deref(), Some(hint), "{args:?}");
+    }
+    // An organisation may be called as it likes.
+    for slug in ["zen", "acme", "code", "coder", "goosehead", "claude"] {
+        let invocation = run(&["install", "zed", slug], &[]);
+        assert!(matches!(invocation, Invocation::Install(_)), "{slug}");
+    }
+}

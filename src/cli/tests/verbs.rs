@@ -85,3 +85,26 @@ fn help_fits_80_columns() {
         }
     }
 }
+
+#[test]
+fn a_verb_that_is_mistyped_is_no_organisation() {
+    const ERROR: &str = "error: the first argument is no verb, and what follows it is no port";
+    for (args, hint) in [
+        (&["logn", "acme"][..], "did you mean `apexmcp-bridge login …`?"),
+        (&["isntall", "cursor", "acme"], "did you mean `apexmcp-bridge install …`?"),
+        (&["Status", "acme", "--debug"], "did you mean `apexmcp-bridge status …`?"),
+        (&["frobnicate", "https://a.example/"], "`apexmcp-bridge --help` lists the verbs"),
+    ] {
+        check(args, &[], &format!("{ERROR}\nhint: {hint}"));
+    }
+    for args in [
+        &["https://a.example/", "acme"][..],
+        &["a.example", "acme"],
+        &["acme", "3334"],
+        &["acme", "--unknown", "value"],
+        &["acme", "--header", "X:", "value"],
+        &["run", "logn", "acme"],
+    ] {
+        assert!(matches!(run(args, &[]), Invocation::Bridge { .. }), "{args:?}");
+    }
+}

@@ -154,12 +154,19 @@ impl Bridge {
         self.carrier.version.as_ref().is_some_and(|version| "2025-11-25" <= version)
     }
 
-    /// Looks at the streams that are open again, and on which the answer may never come.
+    /// The rest of a stream must have begun to come by then.
+    fn doubt(&mut self, limit: Option<Duration>) {
+        self.doubted = self.doubted.into_iter().chain(limit).min();
+    }
+
+    /// Looks at the streams that are asked for or open again, and on which the answer may never come.
     pub(super) fn tick_doubts(&mut self, now: Moment, out: &mut Outbox<'_>) {
         if self.is_deaf() || !self.doubted.is_some_and(|doubted| now.reached(doubted)) {
             return;
         }
         let limits = self.exchanges.iter().filter_map(|(id, exchange)| match exchange {
+            // It is not even open.
+            Exchange::Resume(outgoing, _) => Some((outgoing.position.limit()?, *id)),
             Exchange::Post(outgoing, _) if !self.is_promised(outgoing) => {
                 Some((outgoing.position.limit().filter(|_| outgoing.position.resumed)?, *id))
             }
@@ -170,7 +177,8 @@ impl Bridge {
         over.sort_unstable();
         for (_, id) in over {
             out.push(Effect::Abort(id));
-            if let Some(Exchange::Post(outgoing, _)) = self.exchanges.remove(&id) {
+            let exchange = self.exchanges.remove(&id);
+            if let Some(Exchange::Post(outgoing, _) | Exchange::Resume(outgoing, _)) = exchange {
                 out.detail("the rest of a response stream does not come");
                 self.lost(id, outgoing, &Failure::Lost, now, out);
             }
@@ -237,6 +245,7 @@ impl Bridge {
                     pending.exchange = Some(exchange);
                 }
             }
+            self.doubt(cut.outgoing.position.limit());
             let generation = self.access.generation();
             self.exchanges.insert(exchange, Exchange::Resume(cut.outgoing, generation));
         }
@@ -258,9 +267,7 @@ impl Bridge {
                 outgoing.position.open = true;
                 outgoing.position.resumed = true;
                 let limit = outgoing.position.limit().filter(|_| !self.is_promised(&outgoing));
-                if let Some(limit) = limit {
-                    self.doubted = Some(self.doubted.map_or(limit, |before| before.min(limit)));
-                }
+                self.doubt(limit);
                 Some(outgoing)
             }
             HttpEvent::Failed(failure) => {

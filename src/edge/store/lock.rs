@@ -118,7 +118,7 @@ pub(super) fn patiently(
 
 /// Takes a lock of the kernel's, waiting up to `patience` for somebody else. Where the lock file
 /// can neither be written nor made, it is locked for reading, or `instead` is.
-pub(super) fn take(
+pub(in crate::edge) fn take(
     dir: &Path,
     name: &str,
     instead: Option<&Path>,

@@ -26,7 +26,7 @@ mod vault;
 pub use import::Importer;
 pub use keychain::{Keychain, KeychainError, SystemKeychain};
 
-use lock::take;
+pub(in crate::edge) use lock::take;
 
 /// The store of one server.
 pub struct Store {

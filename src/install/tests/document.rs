@@ -6,6 +6,11 @@ use url::Url;
 
 use super::*;
 
+/// Of a file that is there before and after.
+fn unified(file: &str, before: &str, after: &str) -> String {
+    super::unified(file, before, after, (Side::File, Side::File))
+}
+
 #[test]
 fn a_diff_shows_the_place() {
     let before = "a\nb\nc\nd\ne\nf\ng\nh\n";
@@ -15,7 +20,13 @@ fn a_diff_shows_the_place() {
         "--- x\n+++ x\n@@ -2,7 +2,8 @@\n b\n c\n d\n-e\n+E\n f\n+new\n g\n h\n"
     );
     assert_eq!(unified("x", before, before), "");
-    assert_eq!(unified("x", "", "a\n"), "--- x\n+++ x\n@@ -1,0 +1,1 @@\n+a\n");
+    assert_eq!(unified("x", "", "a\n"), "--- x\n+++ x\n@@ -0,0 +1,1 @@\n+a\n");
+    let sides = (Side::Nothing, Side::File);
+    let made = super::unified("x", "", "a\n", sides);
+    assert_eq!(made, "--- /dev/null\n+++ x\n@@ -0,0 +1,1 @@\n+a\n");
+    let sides = (Side::File, Side::Nothing);
+    let deleted = super::unified("x", "a\n", "", sides);
+    assert_eq!(deleted, "--- x\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n");
     assert_eq!(unified("x", "a\nb\na\n", "a\n"), "--- x\n+++ x\n@@ -1,3 +1,1 @@\n a\n-b\n-a\n");
     let long = |word: &str| format!("{word}\n").repeat(3000);
     assert_eq!(unified("x", &long("a"), &long("b")).lines().count(), 6003);
@@ -72,39 +83,61 @@ fn fingerprint(text: &str) -> String {
     format!("{}:{text}", text.len())
 }
 
+fn path(name: &str) -> Vec<String> {
+    vec!["s".to_owned(), name.to_owned()]
+}
+
+fn written(name: &str) -> Written {
+    Written { path: path(name), program: "/p".to_owned(), replaced: None }
+}
+
 #[test]
 fn the_journal_knows_the_way_back() {
     let file = Path::new("/f");
-    let path = |name: &str| vec![vec!["s".to_owned(), name.to_owned()]];
-    let both = [path("a"), path("b")].concat();
+    let [a, b] = ["a", "b"].map(|name| [path(name)]);
+    let both = [path("a"), path("b")];
+    let before = Some(Original::Text("ö{}".to_owned()));
     let mut journal = Journal::default();
-    journal.wrote(file, &path("a"), Some("ö{}"), "ö{a}", &fingerprint);
-    let original = journal.original(file, &path("a"), "ö{a}", &fingerprint);
-    assert_eq!(original, Some(Original::Text("ö{}".to_owned())));
-    journal.wrote(file, &path("b"), Some("ö{a}"), "ö{ab}", &fingerprint);
-    assert_eq!(journal.original(file, &path("a"), "ö{ab}", &fingerprint), None, "b stays");
-    let original = journal.original(file, &both, "ö{ab}", &fingerprint);
-    assert_eq!(original, Some(Original::Text("ö{}".to_owned())));
+    journal.writing(file, &[written("a")], Some("ö{}"), "ö{a}", &fingerprint);
+    assert_eq!(journal.original(file, &a, "ö{a}", &fingerprint), before);
+    journal.writing(file, &[written("b")], Some("ö{a}"), "ö{ab}", &fingerprint);
+    assert_eq!(journal.original(file, &a, "ö{a}", &fingerprint), before, "it was not written");
+    assert_eq!(journal.original(file, &a, "ö{ab}", &fingerprint), None, "b stays");
+    assert_eq!(journal.original(file, &both, "ö{ab}", &fingerprint), before);
     assert_eq!(journal.original(file, &both, "ö{ab} ", &fingerprint), None, "somebody was there");
-    journal.removed(file, &path("a"), "ö{ab}", "ö{b}", &fingerprint);
-    let original = journal.original(file, &path("b"), "ö{b}", &fingerprint);
-    assert_eq!(original, Some(Original::Text("ö{}".to_owned())));
-    journal.removed(file, &path("b"), "ö{b}", "ö{}", &fingerprint);
+    journal.removing(file, &a, "ö{ab}", "ö{b}", &fingerprint);
+    assert_eq!(journal.original(file, &both, "ö{ab}", &fingerprint), before, "it stays for now");
+    assert!(!journal.done(file));
+    assert_eq!(journal.original(file, &b, "ö{b}", &fingerprint), before);
+    journal.removing(file, &b, "ö{b}", "ö{}", &fingerprint);
+    assert_eq!(journal.original(file, &b, "ö{b}", &fingerprint), before, "it stays for now");
+    assert!(journal.done(file));
     assert!(journal.entries(file).is_empty());
-    assert_eq!(journal.original(file, &path("b"), "ö{}", &fingerprint), None);
+    assert_eq!(journal.original(file, &b, "ö{}", &fingerprint), None);
 }
 
 #[test]
 fn a_file_that_others_change_has_no_way_back_but_a_new_one_has() {
     let file = Path::new("/f");
-    let path = vec![vec!["a".to_owned()]];
+    let entry = || [Written { replaced: Some("s3cret".to_owned()), ..written("a") }];
     let mut journal = Journal::default();
-    journal.wrote(file, &path, None, "{a}", &fingerprint);
-    assert_eq!(journal.original(file, &path, "{a}", &fingerprint), Some(Original::Absent));
-    journal.wrote(file, &path, Some("{a, x}"), "{A, x}", &fingerprint);
-    assert_eq!(journal.original(file, &path, "{A, x}", &fingerprint), None);
+    journal.writing(file, &entry(), None, "{a}", &fingerprint);
+    assert_eq!(journal.original(file, &[path("a")], "{a}", &fingerprint), Some(Original::Absent));
+    journal.writing(file, &entry(), Some("{a, x}"), "{A, x}", &fingerprint);
+    assert_eq!(journal.original(file, &[path("a")], "{A, x}", &fingerprint), None);
+    assert!(!format!("{journal:?}").contains("s3cret"));
     let text = serde_json::to_string(&journal).unwrap();
     let again: Journal = serde_json::from_str(&text).unwrap();
     assert!(again.is_known());
-    assert_eq!(again.entries(file).into_iter().collect::<Vec<_>>(), path);
+    assert_eq!(again.entries(file), entry());
+}
+
+#[test]
+fn a_journal_holds_no_whole_files() {
+    let file = Path::new("/f");
+    let before = "x".repeat(100_000);
+    let mut journal = Journal::default();
+    journal.writing(file, &[written("a")], Some(&before), "y", &fingerprint);
+    assert_eq!(journal.original(file, &[path("a")], "y", &fingerprint), None);
+    assert_eq!(journal.entries(file), [written("a")]);
 }

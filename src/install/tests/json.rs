@@ -246,7 +246,7 @@ fn mcp_remote_is_replaced_and_nothing_else() {
 fn an_entry_anywhere_in_the_list_can_be_taken_out() {
     let remove = |text: &str, name: &str| {
         let path = vec!["mcpServers".to_owned(), name.to_owned()];
-        let change = uninstall(&read(text), known("cursor"), vec![path]).unwrap();
+        let change = uninstall(&read(text), known("cursor"), vec![(path, None)]).unwrap();
         change.after.text().to_owned()
     };
     let three = "{ \"mcpServers\": {\n  \"a\": 1, // a\n  \"b\": 2, // b\n  \"c\": 3\n} }";

@@ -164,7 +164,7 @@ proptest! {
         prop_assert!(after.as_bytes().ends_with(&before.as_bytes()[same..]), "{after}");
         prop_assert_eq!(host.format.entries(&after, &section).unwrap().len(), inside.len() + 1);
         let path = vec!["extensions".to_owned(), "ours".to_owned()];
-        let removed = uninstall(&read(&after), host, vec![path]).unwrap();
+        let removed = uninstall(&read(&after), host, vec![(path, None)]).unwrap();
         prop_assert_eq!(removed.after.text(), &before);
     }
 }

@@ -48,7 +48,7 @@ fn check(id: &str, before: &str, after: &str) {
     let again = install(&read(&made), host, &entry("apexmcp"));
     assert!(matches!(again, Ok(Step::Present)), "{again:?}");
     let path = vec![host.section.to_owned(), "apexmcp".to_owned()];
-    let change = uninstall(&read(&made), host, vec![path]).unwrap();
+    let change = uninstall(&read(&made), host, vec![(path, None)]).unwrap();
     assert_eq!(change.after.text(), before, "the way back");
 }
 

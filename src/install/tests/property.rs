@@ -217,7 +217,7 @@ proptest! {
         prop_assert!(before.bytes().all(|byte| rest.any(|other| other == byte)));
 
         let path = vec!["mcpServers".to_owned(), "ours".to_owned()];
-        let removed = uninstall(&read(&after), host, vec![path]).unwrap();
+        let removed = uninstall(&read(&after), host, vec![(path, None)]).unwrap();
         let removed = removed.after.text();
         if 0 < n_servers {
             prop_assert_eq!(removed, &before, "the way back");
@@ -257,7 +257,7 @@ proptest! {
             let host = known(id);
             if let Ok(Step::Write(change)) = install(&read(&text), host, &entry("ours")) {
                 let path = vec![host.section.to_owned(), "ours".to_owned()];
-                prop_assert!(uninstall(&change.after, host, vec![path]).is_ok());
+                prop_assert!(uninstall(&change.after, host, vec![(path, None)]).is_ok());
             }
             migrate(&read(&text), host, "/opt/x").ok();
         }

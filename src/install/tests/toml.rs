@@ -63,7 +63,7 @@ fn an_entry_is_replaced_and_taken_out_with_its_tables() {
         )
     );
     let path = vec!["mcp_servers".to_owned(), "apexmcp".to_owned()];
-    let change = uninstall(&read(before), known("codex"), vec![path]).unwrap();
+    let change = uninstall(&read(before), known("codex"), vec![(path, None)]).unwrap();
     assert_eq!(
         change.after.text(),
         "a = 1\n\n# ours\n# after\n\n[other]\nb = 2\n\n[mcp_servers.z]\ncommand = \"z\"\n"

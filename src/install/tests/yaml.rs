@@ -32,6 +32,23 @@ fn lines_between_lines() {
 }
 
 #[test]
+fn texts_over_several_lines_keep_their_line_ends() {
+    let kept = "extensions:\n  a:\n    x: |+\n      t\n\n";
+    check("goose", &format!("{kept}\nb: 1\n"), &format!("{kept}\n{}\nb: 1\n", block("  ")));
+    check("goose", kept, &format!("{kept}{}\n", block("  ")));
+    let stripped = "extensions:\n  a: |- # c\n    t";
+    check("goose", stripped, &format!("{stripped}\n{}", block("  ")));
+    let refusal = "line 3, column 6: a text ends here, and would get another line end; put something behind it";
+    check_refused("goose", "extensions:\n  a: |\n    t", refusal);
+    check_refused("goose", "b: 1\na: >+\n    t", refusal);
+    check(
+        "goose",
+        "extensions:\n  b: 1\na: >\n  t",
+        &format!("extensions:\n  b: 1\n{}\na: >\n  t", block("  ")),
+    );
+}
+
+#[test]
 fn a_section_that_is_empty_or_missing_is_made() {
     let block = block("  ");
     for (before, after) in [
@@ -97,7 +114,7 @@ fn an_entry_is_replaced_and_taken_out() {
     };
     assert_eq!(change.after.text(), format!("extensions:\n{}\n  # b\n  b: 1\n", block("  ")));
     let path = vec!["extensions".to_owned(), "apexmcp".to_owned()];
-    let change = uninstall(&read(before), known("goose"), vec![path]).unwrap();
+    let change = uninstall(&read(before), known("goose"), vec![(path, None)]).unwrap();
     assert_eq!(change.after.text(), "extensions:\n  # b\n  b: 1\n");
 }
 

@@ -25,6 +25,13 @@ pub(super) enum Kind {
 }
 
 impl Node {
+    /// Whether a line end behind it would be one more in its text.
+    pub(super) fn grows(&self, text: &str) -> bool {
+        let header = text.get(self.value.clone()).unwrap_or_default();
+        let header = header.split(" #").next().unwrap_or_default();
+        header.starts_with(['|', '>']) && !header.contains('-') && self.end == text.len()
+    }
+
     pub(super) fn key(&self) -> Option<&str> {
         if let Kind::Key(key) = &self.kind { Some(key) } else { None }
     }
@@ -191,7 +198,10 @@ impl Reader<'_> {
             return Ok((from..from, stop));
         }
         let end = match rest.chars().next() {
-            Some('|' | '>') => return Ok((start..stop, block_end(text, stop, parent))),
+            Some('|' | '>') => {
+                let end = block_end(text, stop, parent, rest.contains('+'));
+                return Ok((start..stop, end));
+            }
             Some(quote @ ('"' | '\'')) => quoted_end(text, start, quote),
             Some('[' | '{') => flow_end(text, start),
             Some('&' | '*' | '!' | '@' | '`' | '%') => {
@@ -351,18 +361,20 @@ impl Flow {
     }
 }
 
-/// The end of a block scalar: every line that stands further right than its parent.
-fn block_end(text: &str, header: usize, parent: usize) -> usize {
+/// The end of a block scalar: every line that stands further right than its parent. If it keeps
+/// its last line ends, the blank lines behind it are its own too.
+fn block_end(text: &str, header: usize, parent: usize, keeps: bool) -> usize {
     let mut end = header;
     let mut at = next_line(text, header);
     while at < text.len() {
         let stop = line_stop(text, at);
         let line = text.get(at..stop).unwrap_or_default();
         let indent = line.len() - line.trim_start_matches(' ').len();
-        if !line.trim().is_empty() {
-            if indent <= parent {
-                break;
-            }
+        let is_blank = line.trim().is_empty();
+        if !is_blank && indent <= parent {
+            break;
+        }
+        if !is_blank || keeps {
             end = stop;
         }
         at = next_line(text, stop);

@@ -244,6 +244,14 @@ fn a_rest_that_is_asked_for_holds_up_neither_the_end_nor_anything_else() {
         .check(&["abort #5", "#6 POST /mcp session=s1 version=2025-06-18 notifications/cancelled"]);
 }
 
+#[test]
+fn a_rest_that_does_not_even_begin_is_told_in_time() {
+    let mut world = primed();
+    world.broken(4).pass(Duration::from_secs(4)).check(&[&get(5, "e1")]);
+    world.pass(Duration::from_secs(10)).check(&[]);
+    world.pass(Duration::from_secs(1)).check(&["abort #5", "host < error 1 -31006"]);
+}
+
 /// A request whose stream has shown an id, and no more.
 fn numbered(request: &str) -> World {
     let mut world = World::ready_http();
