@@ -104,9 +104,12 @@ fn endure(answers_as: Answers, url: fn(&Gateway, &str) -> String, orders: &[&str
     }
 }
 
+/// How the URL of an organisation's endpoint is told.
+type Address = fn(&Gateway, &str) -> String;
+
 #[test]
 fn one_answer_whatever_is_done_to_a_call() {
-    let ways: [(Answers, fn(&Gateway, &str) -> String); 3] = [
+    let ways: [(Answers, Address); 3] = [
         (Answers::Json, Gateway::http_url),
         (Answers::Sse, Gateway::http_url),
         (Answers::Sse, Gateway::sse_url),

@@ -193,7 +193,7 @@ fn by_a_signal() {
         let pid = bridge.id().to_string();
         let mut kill = Command::new("kill");
         assert!(kill.args([&format!("-{name}"), &pid]).status().unwrap().success());
-        check_end(&bridge.end(), status);
+        check_end(&bridge.ended(), status);
         assert_eq!(gateway.requests().last().unwrap().method, "DELETE");
     }
 }

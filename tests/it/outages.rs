@@ -238,7 +238,8 @@ fn a_stream_that_the_server_wants_closed_is_not_opened_until_it_is_needed() {
             }
             // No body, and so no stream, whatever the type says.
             ("GET", _) => {
-                request.write(b"HTTP/1.1 204 No Content\r\ncontent-type: text/event-stream\r\n\r\n")
+                request
+                    .write(b"HTTP/1.1 204 No Content\r\ncontent-type: text/event-stream\r\n\r\n");
             }
             _ => request.reply(202, "", b""),
         }

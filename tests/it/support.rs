@@ -249,8 +249,13 @@ impl Bridge {
 
     /// Closes stdin and waits for the end.
     pub fn end(mut self) -> Ended {
-        let started = Instant::now();
         drop(self.stdin.take());
+        self.ended()
+    }
+
+    /// Waits for an end that has another reason.
+    pub fn ended(mut self) -> Ended {
+        let started = Instant::now();
         let status = self.wait(started);
         let took = started.elapsed();
         while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {

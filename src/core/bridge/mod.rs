@@ -60,7 +60,7 @@ use provisional::Provisional;
 use queue::Queue;
 use remembered::Remembered;
 use restore::Restore;
-use resume::{Cut, Position};
+use resume::{Cut, Position, Rest};
 use retry::{Delayed, Outage};
 use silence::Silence;
 use streams::Stream;
@@ -102,10 +102,7 @@ pub struct Bridge {
     overdue: Option<Duration>,
     /// Response streams that are to be read on.
     cuts: Vec<Cut>,
-    /// Whether the server has answered on a stream that was cut and read on.
-    reads_on: bool,
-    /// When to look at those that are open again and may bring nothing.
-    doubted: Option<Duration>,
+    rest: Rest,
     /// Requests that the gateway wants later.
     delayed: Vec<Delayed>,
     phase: Phase,
@@ -171,8 +168,7 @@ impl Bridge {
             request_limit: config.liveness.request_limit,
             overdue: None,
             cuts: Vec::new(),
-            reads_on: false,
-            doubted: None,
+            rest: Rest::default(),
             delayed: Vec::new(),
             backoff,
             phase: Phase::Fresh,
@@ -256,7 +252,7 @@ impl Bridge {
             self.silence_deadline(),
             self.overdue,
             self.cuts.iter().map(Cut::deadline).min(),
-            self.doubted.filter(|_| !self.is_deaf()),
+            self.rest.doubted.filter(|_| !self.is_deaf()),
             self.delayed.iter().map(|delayed| delayed.due).min(),
         ]
         .into_iter()

@@ -44,7 +44,7 @@ impl Bridge {
                     let asked = outgoing.position.resumed && self.is_awaited(id, &outgoing);
                     outgoing = self.era_shows_on(id, outgoing, &event.data, now, out)?;
                     self.deliver(event.data, id, now, out);
-                    self.reads_on |= asked && !self.is_awaited(id, &outgoing);
+                    self.rest.reads_on |= asked && !self.is_awaited(id, &outgoing);
                 }
                 Some(outgoing)
             }

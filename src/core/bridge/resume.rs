@@ -117,6 +117,15 @@ impl Cut {
     }
 }
 
+/// What is known of the rests of streams that were cut.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// Whether the server has answered on a stream that was cut and read on.
+    pub(super) reads_on: bool,
+    /// When to look at the streams that are asked for or open again, and may bring nothing.
+    pub(super) doubted: Option<Duration>,
+}
+
 impl Bridge {
     /// The stream that was to bring an answer has ended; in order if there is no failure.
     pub(super) fn response_ended(
@@ -147,7 +156,7 @@ impl Bridge {
 
     /// Whether the server reads a stream on, as far as it has shown.
     fn is_promised(&self, outgoing: &Outgoing) -> bool {
-        self.reads_on || outgoing.position.promised
+        self.rest.reads_on || outgoing.position.promised
     }
 
     fn may_poll(&self) -> bool {
@@ -156,12 +165,12 @@ impl Bridge {
 
     /// The rest of a stream must have begun to come by then.
     fn doubt(&mut self, limit: Option<Duration>) {
-        self.doubted = self.doubted.into_iter().chain(limit).min();
+        self.rest.doubted = self.rest.doubted.into_iter().chain(limit).min();
     }
 
     /// Looks at the streams that are asked for or open again, and on which the answer may never come.
     pub(super) fn tick_doubts(&mut self, now: Moment, out: &mut Outbox<'_>) {
-        if self.is_deaf() || !self.doubted.is_some_and(|doubted| now.reached(doubted)) {
+        if self.is_deaf() || !self.rest.doubted.is_some_and(|doubted| now.reached(doubted)) {
             return;
         }
         let limits = self.exchanges.iter().filter_map(|(id, exchange)| match exchange {
@@ -173,7 +182,7 @@ impl Bridge {
             _ => None,
         });
         let (mut over, rest): (Vec<_>, Vec<_>) = limits.partition(|(limit, _)| now.reached(*limit));
-        self.doubted = rest.into_iter().map(|(limit, _)| limit).min();
+        self.rest.doubted = rest.into_iter().map(|(limit, _)| limit).min();
         over.sort_unstable();
         for (_, id) in over {
             out.push(Effect::Abort(id));

@@ -251,7 +251,7 @@ impl Bridge {
             silence.owes = silence.owes.map(|since| since.max(now.uptime));
             silence.look = silence.look.map(|at| later(at, SOON));
             silence.old_calls = silence.old_calls.map(|at| later(at, SOON));
-            self.doubted = self.doubted.map(|at| later(at, SOON));
+            self.rest.doubted = self.rest.doubted.map(|at| later(at, SOON));
         }
     }
 

@@ -392,11 +392,3 @@ fn batches_belong_to_one_revision() {
     let answer = r#"[{"jsonrpc":"2.0","id":2,"result":{}},{"jsonrpc":"2.0","id":1,"result":{}}]"#;
     world.answer(4, 200, answer).check(&[&format!("host < {answer}")]);
 }
-
-#[test]
-fn a_batch_from_the_gateway_is_split_where_there_are_none() {
-    let mut world = World::ready_http();
-    world.line(LIST).seen();
-    world.answer(4, 200, r#"[{"method":"n"},{"id":1,"result":{}},{"id":7,"result":{}}]"#);
-    world.check(&[r#"host < {"method":"n"}"#, r#"host < {"id":1,"result":{}}"#]);
-}

@@ -83,3 +83,11 @@ fn two_messages_in_one_event_are_two_lines() {
     world.message(1, "message", "{\"method\":\"n\"}\n{\"id\":1,\"result\":{}}");
     world.check(&[r#"host < {"method":"n"}"#, r#"host < {"id":1,"result":{}}"#]);
 }
+
+#[test]
+fn a_batch_from_the_gateway_is_split_where_there_are_none() {
+    let mut world = World::ready_http();
+    world.line(LIST).seen();
+    world.answer(4, 200, r#"[{"method":"n"},{"id":1,"result":{}},{"id":7,"result":{}}]"#);
+    world.check(&[r#"host < {"method":"n"}"#, r#"host < {"id":1,"result":{}}"#]);
+}
