@@ -375,14 +375,6 @@ fn a_ping_is_answered_while_somebody_signs_in() {
 }
 
 #[test]
-fn a_job_that_ends_while_somebody_should_sign_in_has_failed() {
-    let mut world = World::oauth();
-    world.line(INITIALIZE).loaded(None).answer(1, 401, "").pass(Duration::from_secs(5)).seen();
-    world.event(Event::Eof);
-    assert_eq!(world.seen().last().unwrap(), "exit 4");
-}
-
-#[test]
 fn an_answer_to_a_token_request_that_was_given_up_is_for_nobody() {
     let mut world = World::signed_in(3600);
     world.line(LIST).answer(4, 401, "").locked(Some(record(1, "at1", 3600))).seen();

@@ -148,3 +148,11 @@ fn a_hang_up_that_was_seen_late_leaves_less_time() {
     world.pass(Duration::from_millis(700));
     assert_eq!(world.seen().last().unwrap(), "exit 1");
 }
+
+#[test]
+fn a_job_that_ends_while_somebody_should_sign_in_has_failed() {
+    let mut world = World::oauth();
+    world.line(INITIALIZE).loaded(None).answer(1, 401, "").pass(Duration::from_secs(5)).seen();
+    world.event(Event::Eof);
+    assert_eq!(world.seen().last().unwrap(), "exit 4");
+}
