@@ -12,7 +12,7 @@ use super::legacy::Identity;
 use super::resolve::{ignored, text};
 use super::{Misuse, desktop, headers};
 use crate::config::{ClientKey, ConfiguredClient, LoginOptions, ResourceParameter, Tolerance, Way};
-use crate::core::oauth::discovery::is_loopback;
+use crate::core::oauth::{discovery::is_loopback, login::browsers_refuse};
 use crate::edge::assertion;
 use crate::secret::Secret;
 
@@ -48,11 +48,15 @@ pub(super) fn options(
         valid("`--auth-timeout`", flags.auth_timeout.as_ref(), "1 to 86400 seconds", |text| {
             text.parse().is_ok_and(|seconds| (1..=LONGEST_SIGN_IN).contains(&seconds))
         });
+    let port = port.and_then(|text| text.parse().ok());
+    if let Some(port) = port.filter(|port| browsers_refuse(*port)) {
+        warnings.push(format!("browsers open no page at port {port}; choose another one"));
+    }
     let browser = text(environment, "APEXMCP_BRIDGE_BROWSER")?;
     let desktop = desktop::look(environment);
     Ok(LoginOptions {
         way,
-        port: port.and_then(|text| text.parse().ok()),
+        port,
         preferred_port,
         redirect_host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
         callback_path: path.unwrap_or_else(|| DEFAULT_PATH.to_owned()),

@@ -241,6 +241,15 @@ fn the_environment_names_store_folder_and_browser() {
 }
 
 #[test]
+fn a_port_where_no_browser_comes_back_is_told() {
+    let told = |port: &str| {
+        let Invocation::Bridge { warnings, .. } = run(&["acme", port], &[]) else { panic!() };
+        warnings.iter().any(|warning| warning.contains("browsers open no page"))
+    };
+    assert!(told("6667") && !told("6670"));
+}
+
+#[test]
 fn the_preferred_port_is_that_of_mcp_remote() {
     for (args, port) in [
         (&["acme"][..], 35143),

@@ -46,6 +46,7 @@ mod search;
 mod tokens;
 
 pub use claim::{Claim, OpenSignIn};
+pub use client::browsers_refuse;
 pub use search::{Progress, Search};
 pub use tokens::issued;
 

@@ -118,7 +118,18 @@ pub(super) fn ports(start: &Start, metadata: &ServerMetadata) -> Vec<u16> {
         .filter(|known| known.issuer == metadata.issuer)
         .and_then(|known| Url::parse(&known.client.redirect_uri).ok())
         .and_then(|uri| uri.port());
-    registered.into_iter().chain([start.options.preferred_port, 0]).collect()
+    let ports = registered.into_iter().chain([start.options.preferred_port, 0]);
+    ports.filter(|port| !browsers_refuse(*port)).collect()
+}
+
+/// Whether browsers open no page at this port, because another protocol is at home there (WHATWG
+/// Fetch, port blocking): a redirect to it never lands. Those below 1024 are not for us anyway.
+pub fn browsers_refuse(port: u16) -> bool {
+    matches!(
+        port,
+        1719 | 1720 | 1723 | 2049 | 3659 | 4045 | 4190 | 5060 | 5061 | 6000 | 6566 | 6665
+            ..=6669 | 6679 | 6697 | 10080
+    )
 }
 
 /// A client that was registered beforehand, in the form that the grants need.

@@ -25,6 +25,17 @@ fn known_record() -> Record {
     }
 }
 
+/// The port that a URL leads to may be one where no browser would bring the answer.
+#[test]
+fn a_port_that_browsers_refuse_is_not_listened_on() {
+    let mut record = known_record();
+    record.client.redirect_uri = "http://127.0.0.1:6667/oauth/callback".to_owned();
+    let mut start = Start { known: Some(Box::new(record)), ..start() };
+    start.options.preferred_port = 10080;
+    let (steps, _) = run(start, vec![document(200, RESOURCE), document(200, METADATA)]);
+    assert_eq!(render(steps.last().unwrap()), "bind [0]");
+}
+
 #[test]
 fn a_known_client_is_used_again_while_its_port_is_free() {
     let record = known_record();
