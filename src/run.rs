@@ -143,10 +143,11 @@ pub(crate) async fn converse(
         if let Some(deadline) = deadline {
             clock.excuse(deadline);
         }
-        bridge.set_hearing(edges.output.has_room(), clock.now());
+        let now = clock.now();
+        bridge.set_hearing(edges.output.has_room(), now);
         let Some(event) = event else { continue };
         edges.note(&event);
-        bridge.handle(event, clock.now(), &mut effects);
+        bridge.handle(event, now, &mut effects);
         for effect in effects.drain(..) {
             if let Effect::Exit(status) = effect {
                 edges.close();

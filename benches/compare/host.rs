@@ -188,7 +188,10 @@ impl Drop for Host {
 pub(crate) fn answers(line: &[u8]) -> Option<u64> {
     // Some put the id last, after the whole result.
     let ends = if line.len() <= 4096 { line } else { &line[..256] };
-    member(ends, r#""id":"#).or_else(|| member(&line[line.len() - 64..], r#""id":"#))?.parse().ok()
+    member(ends, r#""id":"#)
+        .or_else(|| member(&line[line.len().saturating_sub(64)..], r#""id":"#))?
+        .parse()
+        .ok()
 }
 
 /// The same calls with no bridge: what the gateway, the kernel and this program take.

@@ -234,22 +234,21 @@ impl Bridge {
         if chosen || self.eras.translator.is_some() || self.transport != Transport::Http {
             return false;
         }
-        // What was seen at an earlier start is looked at again where that costs nothing.
         let known = self.eras.known.modern.is_some();
-        let decided = known && !self.eras.recalled;
+        if known && !self.eras.recalled {
+            return false;
+        }
         let Some(outgoing) = self.queue.iter().nth(index) else { return false };
         let (Some(_), Kind::Request(id)) = (&outgoing.claims, &outgoing.kind) else {
             return false;
         };
         let interest = self.pending.get(id).map(|pending| pending.interest);
-        if decided {
-            return false;
-        }
         if let Some(Interest::Discover | Interest::Probe) = interest {
             let line = (interest == Some(Interest::Discover)).then(|| outgoing.bytes.clone());
             self.eras.asked = Some((id.clone(), line));
             return false;
         }
+        // What was seen at an earlier start is looked at again only where that costs nothing.
         if known {
             return false;
         }

@@ -109,9 +109,9 @@ pub(super) fn patiently(
     if let Err(StoreError::Io(error)) = fs::try_to_write(dir) {
         return Err(StoreError::Full(error));
     }
-    let busy = |_| StoreError::Busy(patience.as_secs());
     take(dir, &lock, Some(&record), patience.saturating_sub(first)).map_err(|error| match error {
-        StoreError::Busy(seconds) => busy(seconds),
+        // Of the whole wait.
+        StoreError::Busy(_) => StoreError::Busy(patience.as_secs()),
         error => error,
     })
 }
