@@ -1,25 +1,16 @@
 //! The mock gateway as a program.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Bridge, Home, check_end};
+use crate::support::{Bridge, Home, check_end, start_mock};
 
 /// A mock that ends with its stdin, and the line that it prints when it is ready.
 fn start(args: &[&str]) -> (Child, Value) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway"))
-        .args(args)
-        .arg("--until-stdin-closes")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (child, serde_json::from_str(&line).unwrap())
+    let mut command = Command::new(env!("CARGO_BIN_EXE_apexmcp-mock-gateway"));
+    command.args(args);
+    start_mock(command)
 }
 
 #[test]

@@ -5,14 +5,14 @@
 //! What the mock gateway can do (`net.half_open`) leaves the system's own part undone: its packets
 //! are still acknowledged.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use apexmcp_bridge::mock::fingerprint;
 use serde_json::{Value, json};
 
-use super::support::{Bridge, Home, Person, check_end};
+use super::support::{Bridge, Home, Person, check_end, start_mock};
 
 const HOST: &str = "10.231.77.1";
 const GATEWAY: &str = "10.231.77.2";
@@ -86,21 +86,15 @@ impl Cable {
 
     /// The mock gateway at the other end of the cable.
     fn gateway(&self) -> Mock {
-        let mut child = inside(&self.gateway, env!("CARGO_BIN_EXE_apexmcp-mock-gateway"))
+        let mut command = inside(&self.gateway, env!("CARGO_BIN_EXE_apexmcp-mock-gateway"));
+        command
             // Nobody else is in there, so every port is free.
             .args(["--bind", "0.0.0.0", "--port", "80", "--web-port", "81"])
             .args(["--public-url", &format!("http://{GATEWAY}"), "--no-auth"])
-            .arg("--until-stdin-closes")
             // What is cut off includes the signs of life of the streams.
-            .args(["--fault", "mcp.heartbeat=off"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Mock { child, ready: serde_json::from_str(&line).unwrap(), space: self.gateway.clone() }
+            .args(["--fault", "mcp.heartbeat=off"]);
+        let (child, ready) = start_mock(command);
+        Mock { child, ready, space: self.gateway.clone() }
     }
 
     fn bridge(&self, home: &Home, url: &Value, flags: &[&str]) -> Bridge {

@@ -293,3 +293,17 @@ pub fn check_end(ended: &Ended, status: i32) {
         assert_eq!(message["jsonrpc"], "2.0", "{line}");
     }
 }
+
+/// Starts a mock gateway; it ends with its stdin, and tells in a line when it is ready.
+pub fn start_mock(mut command: Command) -> (Child, Value) {
+    let mut child = command
+        .arg("--until-stdin-closes")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, serde_json::from_str(&line).unwrap())
+}

@@ -10,17 +10,14 @@ wants logs. `run.py` has the same SDKs' whole sessions with another server.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from run import HERE, NODE, PYTHON, TOTAL_SECONDS, VENV, Client, Processes, Target, run_driver
-from run import wait_for_port
+from run import HERE, NODE, PYTHON, VENV, Client, Target
+from run import find_program, run_driver, wait_for_port, workshop
 
 MODERN = "2026-07-28"
 RUST = HERE / "rust"
@@ -145,10 +142,7 @@ def parse(names):
     parser.add_argument("--table", type=Path, help="where to leave the table", metavar="FILE")
     parser.add_argument("bridge", nargs="+", metavar="BRIDGE")
     options = parser.parse_args()
-    program = shutil.which(options.bridge[0])
-    if program is None:
-        parser.error(f"no such program: {options.bridge[0]}")
-    options.bridge[0] = str(Path(program).absolute())
+    options.bridge[0] = find_program(parser, options.bridge[0])
     return options
 
 
@@ -160,12 +154,7 @@ def main():
         for server in servers(build_rust())
         if not options.server or server.name in options.server
     ]
-    processes = Processes()
-    deadline = threading.Timer(TOTAL_SECONDS, processes.end)
-    deadline.daemon = True
-    deadline.start()
-    scratch = Path(tempfile.mkdtemp(prefix="peers-matrix-"))
-    try:
+    with workshop("matrix") as (processes, scratch):
         with ThreadPoolExecutor(options.jobs) as pool:
             runs = {
                 (server.name, eras, path): pool.submit(
@@ -184,10 +173,6 @@ def main():
         if options.table:
             options.table.write_text("\n".join([*lines, ""]))
         return 1 if failed else 0
-    finally:
-        deadline.cancel()
-        processes.end()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -241,6 +241,30 @@ def report(outcomes):
     return 1 if failed else 0
 
 
+def find_program(parser, name):
+    """Where it is: the drivers run with another home, and may run elsewhere."""
+    program = shutil.which(name)
+    if program is None:
+        parser.error(f"no such program: {name}")
+    return str(Path(program).absolute())
+
+
+@contextlib.contextmanager
+def workshop(name):
+    """What runs and a folder for it; afterwards, or when the time is up, both are gone."""
+    processes = Processes()
+    deadline = threading.Timer(TOTAL_SECONDS, processes.end)
+    deadline.daemon = True
+    deadline.start()
+    scratch = Path(tempfile.mkdtemp(prefix=f"peers-{name}-"))
+    try:
+        yield processes, scratch
+    finally:
+        deadline.cancel()
+        processes.end()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--client", action="append", choices=[client.name for client in CLIENTS])
@@ -252,11 +276,7 @@ def parse():
         parser.error(f"not installed: run `npm ci` in {NODE}")
     if not Path(VENV).exists():
         parser.error(f"not installed: make a venv {PYTHON / '.venv'} from requirements.txt")
-    program = shutil.which(options.bridge[0])
-    if program is None:
-        parser.error(f"no such program: {options.bridge[0]}")
-    # The drivers run with another home and may run elsewhere: a full path serves everywhere.
-    options.bridge[0] = str(Path(program).absolute())
+    options.bridge[0] = find_program(parser, options.bridge[0])
     return options
 
 
@@ -264,12 +284,7 @@ def main():
     options = parse()
     clients = [c for c in CLIENTS if not options.client or c.name in options.client]
     targets = [t for t in TARGETS if not options.target or t.name in options.target]
-    processes = Processes()
-    deadline = threading.Timer(TOTAL_SECONDS, processes.end)
-    deadline.daemon = True
-    deadline.start()
-    scratch = Path(tempfile.mkdtemp(prefix="peers-run-"))
-    try:
+    with workshop("run") as (processes, scratch):
         modes = {target.mode: scratch / f"{target.mode}.log" for target in targets}
         origins = {mode: start_server(processes, mode, log) for mode, log in modes.items()}
         with ThreadPoolExecutor(options.jobs) as pool:
@@ -289,10 +304,6 @@ def main():
             outcomes = [run.result() for run in runs]
         outcomes += [goodbye(mode, log) for mode, log in modes.items()]
         return report(outcomes)
-    finally:
-        deadline.cancel()
-        processes.end()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":
